@@ -1,0 +1,57 @@
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench schema lock
+
+# The first Python on the PATH that is 3.11 or newer; asked to start, since a shim may exist without its Python.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
+# Two makes at once must not fill one .venv: the second waits (where flock exists).
+LOCKED := $(if $(shell command -v flock),flock Makefile) sh -ec
+BIN := .venv/bin
+
+# $(call install,run): the packages of requirements/run.txt, only when that file's content changed, then the project.
+define install
+@test -n "$(PYTHON)" || { echo "Lavori needs Python 3.11 or newer: install python3.11, or say make PYTHON=/path/to/python." >&2; exit 1; }
+@$(LOCKED) ' \
+  test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; \
+    echo "$(PYTHON) cannot make a virtual environment: install its venv package (on Debian: python3-venv)." >&2; exit 1; }; \
+  cmp -s requirements/$(1).txt .venv/$(1).lock || { \
+    echo "Installing requirements/$(1).txt into .venv (once)"; \
+    $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/$(1).txt; }; \
+  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+  cp requirements/$(1).txt .venv/$(1).lock'
+endef
+
+help:  ## list these targets
+	@grep -hE '^[a-z.]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1  \2/' | column -t -l 3 2>/dev/null || grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST)
+
+run: .venv/run.lock  ## the whole system on this machine: PostgreSQL, Valkey, workers, API (Ctrl-C ends it)
+	@$(BIN)/lavori dev
+
+test: .venv/dev.lock  ## all tests, against servers of their own (ARGS="-k name" for some)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/dev.lock  ## style, types, import directions, dependencies
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/deptry .
+
+bench: .venv/dev.lock  ## measure this machine
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+schema: .venv/run.lock  ## bring the database of DATABASE_URL to this version's schema
+	@$(BIN)/lavori migrate
+
+LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-annotate --no-header --quiet $(ARGS)
+
+lock: .venv/dev.lock  ## resolve the dependencies anew (ARGS=--upgrade for newer ones)
+	@$(LOCK) --all-extras --output-file requirements/dev.txt
+	@$(LOCK) --extra workers --extra dev --extra build --constraint requirements/dev.txt --output-file requirements/run.txt
+
+.venv/run.lock: requirements/run.txt pyproject.toml
+	$(call install,run)
+
+.venv/dev.lock: requirements/dev.txt pyproject.toml
+	$(call install,dev)
