@@ -1,0 +1,270 @@
+"""The settings: read from an environment once, at the front door, with every fault told at once.
+
+docs/settings.md says what each variable means; a test keeps that table and DEFAULTS equal.
+"""
+
+import math
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+from urllib.parse import unquote, urlsplit
+
+# Every variable with its default as one would write it; an empty value means the same as none.
+DEFAULTS: Mapping[str, str] = {
+    "HOST": "127.0.0.1",
+    "PORT": "8080",
+    "DATABASE_URL": "",
+    "REDIS_URL": "",
+    "LAVORI_DATA": ".lavori",
+    "STORAGE_URL": "file://$LAVORI_DATA/files",
+    "LAVORI_PUBLIC_URL": "",
+    "LAVORI_SECRET_KEYS": "",
+    "LAVORI_ADMIN_KEY": "",
+    "LAVORI_OUTBOUND_ALLOW": "",
+    "LAVORI_LEASE_SECONDS": "15",
+    "LAVORI_SWEEP_SECONDS": "5",
+    "LAVORI_CANCEL_GRACE_SECONDS": "10",
+    "LAVORI_DRAIN_SECONDS": "30",
+    "LAVORI_INLINE_LIMIT": "65536",
+    "LAVORI_MAX_JSON_BODY": "16777216",
+    "LAVORI_MAX_ATTACHMENT": "5368709120",
+    "LAVORI_WORKERS": "1",
+    "LAVORI_WORKER_TAGS": "*",
+    "LAVORI_WORKER_CONCURRENCY": "100",
+    "LAVORI_API_PROCESSES": "1",
+    "SMTP_URL": "",
+    "MAIL_FROM": "",
+    "OIDC_ISSUER": "",
+    "OIDC_AUDIENCE": "",
+    "JOB_TYPES": "",
+    "LAVORI_METRICS_TOKEN": "",
+    "LAVORI_LOG_LEVEL": "info",
+}
+
+# These may come from a file instead (a container's secret): NAME_FILE=/run/secrets/name.
+SECRETS = frozenset(
+    {
+        "DATABASE_URL",
+        "REDIS_URL",
+        "LAVORI_SECRET_KEYS",
+        "LAVORI_ADMIN_KEY",
+        "SMTP_URL",
+        "LAVORI_METRICS_TOKEN",
+    }
+)
+
+# What `serve` and `worker` cannot do without; `dev` makes its own.
+REQUIRED_OUTSIDE_DEV = ("DATABASE_URL", "REDIS_URL", "LAVORI_SECRET_KEYS")
+
+ADMIN_KEY_LENGTH = 20
+TAG = re.compile(r"\*|!?[^\s!*]+")
+MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+LARGEST_PORT = 65535
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+class SettingsError(Exception):
+    """The environment holds settings that cannot be used."""
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        """Keep the faults: one sentence each, which begins with the variable's name."""
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings, checked. Times are in seconds, sizes in bytes; None or () means not set."""
+
+    host: str
+    port: int
+    database_url: str | None = field(repr=False)
+    redis_url: str | None = field(repr=False)
+    data: Path
+    storage_url: str
+    public_url: str | None
+    secret_keys: tuple[str, ...] = field(repr=False)
+    admin_key: str | None = field(repr=False)
+    outbound_allow: frozenset[tuple[str, int]]
+    lease_seconds: float
+    sweep_seconds: float
+    cancel_grace_seconds: float
+    drain_seconds: float
+    inline_limit: int
+    max_json_body: int
+    max_attachment: int
+    workers: int
+    worker_tags: tuple[str, ...]
+    worker_concurrency: int
+    api_processes: int
+    smtp_url: str | None = field(repr=False)
+    mail_from: str | None
+    oidc_issuer: str | None
+    oidc_audience: str | None
+    job_types: tuple[str, ...]
+    metrics_token: str | None = field(repr=False)
+    log_level: str
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str], required: Collection[str] = ()) -> Self:
+        """Check every variable; those in `required` must be set. Raises SettingsError with all faults."""
+        read = _Reader(environ)
+        data = Path(read.text("LAVORI_DATA")).expanduser().absolute()
+        settings = cls(
+            host=read.text("HOST"),
+            port=read.integer("PORT", 1, LARGEST_PORT),
+            database_url=read.server("DATABASE_URL", ("postgresql", "postgres")),
+            redis_url=read.server("REDIS_URL", ("redis", "rediss", "unix")),
+            data=data,
+            storage_url=read.storage("STORAGE_URL", data),
+            public_url=read.web_address("LAVORI_PUBLIC_URL"),
+            secret_keys=read.words("LAVORI_SECRET_KEYS"),
+            admin_key=read.admin_key("LAVORI_ADMIN_KEY"),
+            outbound_allow=frozenset(read.pairs("LAVORI_OUTBOUND_ALLOW")),
+            lease_seconds=read.seconds("LAVORI_LEASE_SECONDS"),
+            sweep_seconds=read.seconds("LAVORI_SWEEP_SECONDS"),
+            cancel_grace_seconds=read.seconds("LAVORI_CANCEL_GRACE_SECONDS"),
+            drain_seconds=read.seconds("LAVORI_DRAIN_SECONDS"),
+            inline_limit=read.integer("LAVORI_INLINE_LIMIT", 0),
+            max_json_body=read.integer("LAVORI_MAX_JSON_BODY", 1),
+            max_attachment=read.integer("LAVORI_MAX_ATTACHMENT", 1),
+            workers=read.integer("LAVORI_WORKERS", 0),
+            worker_tags=read.words("LAVORI_WORKER_TAGS", TAG, "`*`, a tag, or `!tag`"),
+            worker_concurrency=read.integer("LAVORI_WORKER_CONCURRENCY", 1),
+            api_processes=read.integer("LAVORI_API_PROCESSES", 1),
+            smtp_url=read.server("SMTP_URL", ("smtp", "smtps")),
+            mail_from=read.text("MAIL_FROM") or None,
+            oidc_issuer=read.web_address("OIDC_ISSUER"),
+            oidc_audience=read.text("OIDC_AUDIENCE") or None,
+            job_types=read.words("JOB_TYPES", MODULE, "a module's dotted name"),
+            metrics_token=read.text("LAVORI_METRICS_TOKEN") or None,
+            log_level=read.one_of("LAVORI_LOG_LEVEL", LOG_LEVELS),
+        )
+        read.together("OIDC_ISSUER", "OIDC_AUDIENCE")
+        read.required(required)
+        if read.faults:
+            raise SettingsError(tuple(read.faults))
+        return settings
+
+
+class _Reader:
+    """Reads variables as what they should be; collects faults instead of raising, so that all are told."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._texts: dict[str, str] = {}
+        self.faults: list[str] = []
+
+    def text(self, name: str) -> str:
+        if name not in self._texts:
+            self._texts[name] = (self._given(name) or DEFAULTS[name]).strip()
+        return self._texts[name]
+
+    def _given(self, name: str) -> str:
+        value = self._environ.get(name, "").strip()
+        path = self._environ.get(f"{name}_FILE", "") if name in SECRETS else ""
+        if not path:
+            return value
+        if value:
+            self.faults.append(f"{name} and {name}_FILE are both set: keep one of them.")
+            return value
+        try:
+            return Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            self.faults.append(f"{name}_FILE names {path!r}, which cannot be read.")
+            return ""
+
+    def words(self, name: str, pattern: re.Pattern[str] | None = None, shape: str = "") -> tuple[str, ...]:
+        words = tuple(word.strip() for word in self.text(name).split(",") if word.strip())
+        for word in words:
+            if pattern and not pattern.fullmatch(word):
+                self.faults.append(f"{name} holds {word!r}, which is not {shape}.")
+        return words
+
+    def integer(self, name: str, smallest: int, largest: int | None = None) -> int:
+        text = self.text(name)
+        number = int(text) if re.fullmatch(r"[+-]?[0-9]{1,18}", text) else None
+        if number is None or number < smallest or (largest is not None and number > largest):
+            span = f"of {smallest} or more" if largest is None else f"from {smallest} to {largest}"
+            self.faults.append(f"{name} must be a whole number {span}, not {text!r}.")
+            return smallest
+        return number
+
+    def seconds(self, name: str) -> float:
+        text = self.text(name)
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not (math.isfinite(number) and number > 0):
+            self.faults.append(f"{name} must be a number of seconds above 0, not {text!r}.")
+        return number
+
+    def one_of(self, name: str, words: tuple[str, ...]) -> str:
+        word = self.text(name).lower()
+        if word not in words:
+            self.faults.append(f"{name} must be one of {', '.join(words)}, not {word!r}.")
+        return word
+
+    def server(self, name: str, schemes: tuple[str, ...]) -> str | None:
+        """Check the address of a server; it may hold a password, so faults do not repeat it."""
+        url = self.text(name)
+        if not url:
+            return None
+        scheme, _, rest = url.partition("://")
+        if scheme not in schemes or not rest:
+            self.faults.append(f"{name} must begin with {' or '.join(f'{word}://' for word in schemes)}.")
+            return url
+        hosts = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
+        # PostgreSQL's addresses may name several hosts.
+        if not all(_sane_host(host) for host in hosts.split(",") if host):
+            self.faults.append(f"{name} has a port that is not a number from 1 to {LARGEST_PORT}.")
+        elif not hosts and scheme != "unix" and "host=" not in rest:
+            self.faults.append(f"{name} names no host.")
+        return url
+
+    def web_address(self, name: str) -> str | None:
+        url = self.text(name).rstrip("/")
+        if not url:
+            return None
+        if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", url) or not _sane_host(urlsplit(url).netloc):
+            self.faults.append(f"{name} must be an http:// or https:// address without query, not {url!r}.")
+        return url
+
+    def storage(self, name: str, data: Path) -> str:
+        url = self.text(name)
+        if url == DEFAULTS[name]:
+            return (data / "files").as_uri()
+        parts = urlsplit(url)
+        if parts.scheme != "file" or parts.netloc or len(unquote(parts.path)) < len("/x"):
+            self.faults.append(f"{name} must be file:// and a folder's absolute path, not {url!r}.")
+        return url
+
+    def admin_key(self, name: str) -> str | None:
+        key = self.text(name)
+        if key and len(key) < ADMIN_KEY_LENGTH:
+            self.faults.append(f"{name} must have {ADMIN_KEY_LENGTH} characters or more.")
+        return key or None
+
+    def pairs(self, name: str) -> Iterator[tuple[str, int]]:
+        for word in self.words(name):
+            host, colon, port = word.rpartition(":")
+            if host and colon and _sane_host(word):
+                yield host.removeprefix("[").removesuffix("]").lower(), int(port)
+            else:
+                self.faults.append(f"{name} holds {word!r}, which is not host:port.")
+
+    def together(self, first: str, second: str) -> None:
+        if bool(self.text(first)) != bool(self.text(second)):
+            self.faults.append(f"{first} and {second} must be set together.")
+
+    def required(self, names: Collection[str]) -> None:
+        self.faults.extend(f"{name} must be set." for name in names if not self.text(name))
+
+
+def _sane_host(address: str) -> bool:
+    """Whether the port of host, host:port, [v6] or [v6]:port is absent or a possible one."""
+    found = re.fullmatch(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]]*)(?::([0-9]{1,5}))?", address)
+    return found is not None and (found[2] is None or 0 < int(found[2]) <= LARGEST_PORT)

@@ -1,0 +1,151 @@
+"""Settings: defaults, every fault at once, secrets from files, and the table in docs/settings.md."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from service.settings import DEFAULTS, REQUIRED_OUTSIDE_DEV, SECRETS, Settings, SettingsError
+
+DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
+KEY = "k" * 20
+
+
+def faults(environ: dict[str, str], required: tuple[str, ...] = ()) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environ(environ, required)
+    return raised.value.faults
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    settings = Settings.from_environ({})
+    assert (settings.host, settings.port) == ("127.0.0.1", 8080)
+    assert settings.database_url is None
+    assert settings.admin_key is None
+    assert settings.data == Path.cwd() / ".lavori"
+    assert settings.storage_url == (settings.data / "files").as_uri()
+    assert (settings.lease_seconds, settings.sweep_seconds) == (15, 5)
+    assert settings.worker_tags == ("*",)
+    assert settings.max_attachment == 5 * 1024**3
+
+
+def test_an_empty_value_means_the_same_as_none() -> None:
+    assert Settings.from_environ(dict.fromkeys(DEFAULTS, "")) == Settings.from_environ({})
+
+
+def test_files_on_disk_follow_the_data_folder() -> None:
+    assert Settings.from_environ({"LAVORI_DATA": "/srv/a b"}).storage_url == "file:///srv/a%20b/files"
+
+
+def test_lists_keep_their_order_and_drop_empty_words() -> None:
+    settings = Settings.from_environ(
+        {
+            "LAVORI_SECRET_KEYS": "newest, older,",
+            "LAVORI_WORKER_TAGS": "gpu,!night",
+            "JOB_TYPES": "acme.reports, acme.mail",
+            "LAVORI_OUTBOUND_ALLOW": "Intranet.example:8443, [::1]:80",
+        }
+    )
+    assert settings.secret_keys == ("newest", "older")
+    assert settings.worker_tags == ("gpu", "!night")
+    assert settings.job_types == ("acme.reports", "acme.mail")
+    assert settings.outbound_allow == {("intranet.example", 8443), ("::1", 80)}
+
+
+def test_all_faults_are_told_at_once_and_each_names_its_variable() -> None:
+    environ = {
+        "PORT": "80800",
+        "DATABASE_URL": "mysql://db/x",
+        "REDIS_URL": "redis://cache:port/0",
+        "STORAGE_URL": "s3://bucket",
+        "LAVORI_PUBLIC_URL": "lavori.example.org",
+        "LAVORI_ADMIN_KEY": "short",
+        "LAVORI_OUTBOUND_ALLOW": "intranet",
+        "LAVORI_LEASE_SECONDS": "-1",
+        "LAVORI_SWEEP_SECONDS": "nan",
+        "LAVORI_CANCEL_GRACE_SECONDS": "soon",
+        "LAVORI_DRAIN_SECONDS": "0",
+        "LAVORI_INLINE_LIMIT": "-5",
+        "LAVORI_MAX_JSON_BODY": "16MB",
+        "LAVORI_WORKERS": "two",
+        "LAVORI_WORKER_TAGS": "!",
+        "LAVORI_API_PROCESSES": "0",
+        "SMTP_URL": "mail.example.org",
+        "OIDC_ISSUER": "https://login.example.org",
+        "JOB_TYPES": "acme/reports.py",
+        "LAVORI_LOG_LEVEL": "loud",
+    }
+    told = faults(environ)
+    assert {fault.split()[0] for fault in told} == set(environ)
+    assert len(told) == len(environ)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://lavori:se:cret@db/lavori",
+        "postgresql://db1:5432,db2:5433/lavori?target_session_attrs=read-write",
+        "postgresql:///lavori?host=/run/postgresql",
+        "postgres://[::1]:5432/lavori",
+    ],
+)
+def test_addresses_of_postgresql_are_taken(url: str) -> None:
+    assert Settings.from_environ({"DATABASE_URL": url}).database_url == url
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://", "postgresql://db:0/x", "postgresql://db:x/x", "db", "postgresql:///x"]
+)
+def test_a_bad_address_is_a_fault_that_does_not_repeat_the_password(url: str) -> None:
+    (fault,) = faults({"DATABASE_URL": url.replace("://db", "://user:hush@db")})
+    assert fault.startswith("DATABASE_URL ")
+    assert "hush" not in fault
+
+
+def test_a_trailing_slash_of_the_public_address_is_dropped() -> None:
+    assert (
+        Settings.from_environ({"LAVORI_PUBLIC_URL": "https://x.org/jobs/"}).public_url == "https://x.org/jobs"
+    )
+
+
+@pytest.mark.parametrize("name", sorted(SECRETS))
+def test_a_secret_is_read_from_its_file(name: str, tmp_path: Path) -> None:
+    value = {
+        "DATABASE_URL": "postgresql://u:hush@db/x",
+        "REDIS_URL": "redis://:hush@cache/0",
+        "SMTP_URL": "smtp://u:hush@mail",
+    }.get(name, KEY)
+    (tmp_path / "secret").write_text(f"{value}\n", encoding="utf-8")
+    from_file = Settings.from_environ({f"{name}_FILE": str(tmp_path / "secret")})
+    assert from_file == Settings.from_environ({name: value})
+    assert from_file != Settings.from_environ({})
+
+
+def test_a_secret_given_twice_or_in_an_unreadable_file_is_a_fault(tmp_path: Path) -> None:
+    path = str(tmp_path / "missing")
+    assert faults({"LAVORI_ADMIN_KEY_FILE": path})[0].startswith("LAVORI_ADMIN_KEY_FILE names")
+    assert faults({"LAVORI_ADMIN_KEY": KEY, "LAVORI_ADMIN_KEY_FILE": path})[0].startswith(
+        "LAVORI_ADMIN_KEY and"
+    )
+
+
+def test_what_is_required_is_named() -> None:
+    assert faults({}, REQUIRED_OUTSIDE_DEV) == tuple(f"{name} must be set." for name in REQUIRED_OUTSIDE_DEV)
+
+
+def test_secrets_do_not_show_when_settings_are_printed() -> None:
+    environ = {
+        "LAVORI_ADMIN_KEY": KEY,
+        "LAVORI_SECRET_KEYS": "hush",
+        "DATABASE_URL": "postgresql://u:hush@db/x",
+    }
+    shown = repr(Settings.from_environ(environ))
+    assert KEY not in shown
+    assert "hush" not in shown
+
+
+def test_the_table_in_the_docs_lists_every_variable_with_its_default() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| .* \| (?:`(.*)` )?\|$", DOCS.read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    assert dict(rows) == dict(DEFAULTS)
