@@ -1,0 +1,9 @@
+"""The names under which the application keeps what files need."""
+
+from aiohttp import web
+
+from service.files.links import LinkSigner
+from service.files.storage import Storage
+
+STORAGE: web.AppKey[Storage] = web.AppKey("storage")
+SIGNER = web.AppKey("signer", LinkSigner)
