@@ -1,0 +1,58 @@
+"""`lavori dev`, which `make run` calls: the whole system on this machine."""
+
+import asyncio
+import os
+import sys
+
+import asyncpg
+
+from service.cli.front_door import leave, read_settings
+from service.db.migrate import MigrationError
+from service.dev.child import DevError
+from service.dev.kept import Secrets
+from service.dev.system import reachable, run_system
+from service.dev.terminal import own_foreground
+from service.settings import Settings
+
+BANNER = """\
+Lavori runs. Ctrl-C ends it.
+
+  dashboard  {address}/
+  API docs   {address}/api/doc
+  admin key  {key}
+
+Submit a job:
+
+  curl -s -H "Authorization: Bearer {key}" -F '{job};type=application/json' \
+-F 'attachment=@docs/examples/dovuti.csv;type=text/csv' {address}/api/jobs
+"""
+JOB = 'job={"type":"import_dovuti","args":{"service_id":"5f0c3c1e-6f0b-4a0e-9f39-1d1b7a6a2a11"}}'
+
+
+def run() -> None:
+    """Run until Ctrl-C; leave with 0 after a stop that was asked for, with 1 and a sentence otherwise."""
+    settings = read_settings()
+
+    def on_ready(secrets: Secrets) -> None:
+        print(BANNER.format(address=address(settings), key=secrets.admin, job=JOB), flush=True)
+
+    try:
+        with own_foreground(os.environ):
+            asyncio.run(run_system(settings, os.environ, on_line, on_ready))
+    except (DevError, MigrationError) as error:
+        leave(str(error))
+    except OSError as error:
+        leave(f"{error.filename or settings.data}: {error.strerror or error}.")
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        leave(f"The database cannot be used: {error}")
+
+
+def on_line(line: str) -> None:
+    """Show what a child printed, or what happened to it."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def address(settings: Settings) -> str:
+    """The address to open on this machine."""
+    host = reachable(settings.host)
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"

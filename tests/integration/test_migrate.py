@@ -1,0 +1,109 @@
+"""Migrations: a new database, an older one, two runners at once, a step that fails, a database from the future."""
+
+import asyncio
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from service.db.migrate import MigrationError, migrate, read_migrations
+
+FIRST, SECOND = (
+    "CREATE TABLE first (id integer);",
+    "CREATE TABLE second AS TABLE first; SELECT pg_sleep(0.2);",
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "0001-first.sql").write_text(FIRST)
+    (tmp_path / "0002-second.sql").write_text(SECOND)
+    return tmp_path
+
+
+@pytest.fixture
+def no_migrations(tmp_path: Path) -> Path:
+    (tmp_path / "empty").mkdir()
+    return tmp_path / "empty"
+
+
+async def numbers(dsn: str) -> list[int]:
+    rows = await fetch(dsn, "SELECT number FROM schema_migrations ORDER BY number")
+    return [int(str(number)) for (number,) in rows]
+
+
+async def fetch(dsn: str, query: str) -> list[tuple[object, ...]]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return [tuple(row) for row in await connection.fetch(query)]
+    finally:
+        await connection.close()
+
+
+async def test_a_new_database_gets_the_whole_schema_once(
+    empty_database_url: str, no_migrations: Path
+) -> None:
+    assert await migrate(empty_database_url, no_migrations) == ["schema.sql"]
+    assert await numbers(empty_database_url) == [0]
+    assert await migrate(empty_database_url, no_migrations) == []
+    assert await fetch(empty_database_url, "SELECT code FROM tenants") == [("default",)]
+
+
+async def test_a_new_database_is_stamped_with_what_schema_sql_contains_already(
+    empty_database_url: str, folder: Path
+) -> None:
+    await migrate(empty_database_url, folder)
+    assert await numbers(empty_database_url) == [0, 1, 2]
+    assert await fetch(empty_database_url, "SELECT to_regclass('first') IS NULL") == [(True,)]
+
+
+async def test_an_older_database_gets_what_it_misses_in_order(
+    empty_database_url: str, folder: Path, no_migrations: Path
+) -> None:
+    await migrate(empty_database_url, no_migrations)
+    (folder / "0002-second.sql").rename(no_migrations / "0002-second.sql")
+    assert await migrate(empty_database_url, folder) == ["0001-first"]
+    (no_migrations / "0002-second.sql").rename(folder / "0002-second.sql")
+    assert await migrate(empty_database_url, folder) == ["0002-second"]
+    assert await numbers(empty_database_url) == [0, 1, 2]
+
+
+async def test_runners_that_start_at_once_apply_each_step_once(
+    empty_database_url: str, folder: Path, no_migrations: Path
+) -> None:
+    at_schema = await asyncio.gather(*(migrate(empty_database_url, no_migrations) for _ in range(3)))
+    assert sorted(at_schema) == [[], [], ["schema.sql"]]
+    at_migrations = await asyncio.gather(*(migrate(empty_database_url, folder) for _ in range(3)))
+    assert sorted(at_migrations) == [[], [], ["0001-first", "0002-second"]]
+
+
+async def test_a_step_that_fails_is_rolled_back_and_those_before_it_stay(
+    empty_database_url: str, folder: Path, no_migrations: Path
+) -> None:
+    await migrate(empty_database_url, no_migrations)
+    (folder / "0002-second.sql").write_text("CREATE TABLE half (id integer); SELECT nonsense;")
+    with pytest.raises(MigrationError, match='0002-second failed and was rolled back: column "nonsense"'):
+        await migrate(empty_database_url, folder)
+    assert await numbers(empty_database_url) == [0, 1]
+    assert await fetch(empty_database_url, "SELECT to_regclass('half') IS NULL") == [(True,)]
+    (folder / "0002-second.sql").write_text(SECOND)
+    assert await migrate(empty_database_url, folder) == ["0002-second"]
+
+
+async def test_a_newer_database_is_refused(
+    empty_database_url: str, folder: Path, no_migrations: Path
+) -> None:
+    await migrate(empty_database_url, folder)
+    with pytest.raises(MigrationError, match="at schema 0002"):
+        await migrate(empty_database_url, no_migrations)
+
+
+@pytest.mark.parametrize("name", ["1-short.sql", "0000-zero.sql", "0001_line.sql", "0001-twice.sql"])
+def test_a_file_with_a_bad_or_doubled_number_is_refused(folder: Path, name: str) -> None:
+    (folder / name).write_text("SELECT 1;")
+    with pytest.raises(MigrationError, match=r"NNNN-name\.sql"):
+        read_migrations(folder)
+
+
+def test_the_migrations_that_ship_can_be_read() -> None:
+    read_migrations()
