@@ -1,0 +1,86 @@
+"""Whose token is it: the answers of the last second, kept per process, and batched questions for the rest.
+
+Every request asks this, so a remembered answer costs no more than a hash. An answer lives one second from before its
+question was put; so a revocation made anywhere is effective within a second, with no message to be lost. What is
+remembered of strangers is kept apart, so that a flood of wrong tokens displaces no right one.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import TypeVar
+
+import asyncpg
+from aiohttp import web
+
+from service.access.principal import Principal
+from service.access.store import principals_by_hash
+from service.access.tokens import may_be_a_token, token_hash
+from service.db.batch import Batcher
+from service.keys import POOL
+
+LIFETIME_SECONDS = 1.0
+LOOK_UP_SECONDS = 5.0
+CAPACITY = 10_000
+
+Answer = TypeVar("Answer")
+
+
+class Identities:
+    """Answers whose a token is; knows at most `CAPACITY` callers and as many strangers."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self._known: dict[bytes, tuple[float, Principal]] = {}
+        self._strangers: dict[bytes, float] = {}
+        self._questions: Batcher[bytes, Principal | None] = Batcher(self._ask, max_items=1000, concurrency=2)
+
+    async def of(self, token: str) -> Principal | None:
+        """The caller whose token this is; None when it is unknown, expired or revoked."""
+        digest = token_hash(token)
+        now = time.monotonic()
+        remembered = self._known.get(digest)
+        if remembered is not None and remembered[0] > now:
+            return remembered[1]
+        if not may_be_a_token(token) or self._strangers.get(digest, now) > now:
+            return None
+        return await self._look_up(digest, now + LIFETIME_SECONDS)
+
+    async def _look_up(self, digest: bytes, until: float) -> Principal | None:
+        # An answer that was under way when everything was forgotten lands in the forgotten dictionaries.
+        known, strangers = self._known, self._strangers
+        principal = await self._questions.put(digest)
+        if principal is None:
+            known.pop(digest, None)
+            _keep(strangers, digest, until)
+        else:
+            _keep(known, digest, (until, principal))
+        return principal
+
+    def forget(self) -> None:
+        """Drop all that is remembered: after a revocation, so that this process obeys it at once."""
+        self._known, self._strangers = {}, {}
+
+    async def _ask(self, hashes: list[bytes]) -> Sequence[Principal | None]:
+        async with asyncio.timeout(LOOK_UP_SECONDS), self._pool.acquire() as connection:
+            return await principals_by_hash(connection, hashes)
+
+    async def close(self) -> None:
+        """Wait for the questions that are under way."""
+        await self._questions.join()
+
+
+def _keep(answers: dict[bytes, Answer], digest: bytes, answer: Answer) -> None:
+    if len(answers) >= CAPACITY:
+        answers.clear()  # cheaper than to choose, and a second later all would be stale anyway
+    answers[digest] = answer
+
+
+IDENTITIES = web.AppKey("identities", Identities)
+
+
+async def identities(app: web.Application) -> AsyncIterator[None]:
+    """A `cleanup_ctx` of the application: who calls, from its POOL."""
+    app[IDENTITIES] = Identities(app[POOL])
+    yield
+    await app[IDENTITIES].close()

@@ -1,0 +1,76 @@
+"""Who calls: the bearer token of a request becomes its Principal."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from aiohttp import hdrs, web
+
+from service.access.identities import IDENTITIES
+from service.access.principal import Permission, Principal
+from service.errors import Forbidden, Unauthenticated
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+AnyHandler = TypeVar("AnyHandler", bound=Handler)
+
+PRINCIPAL = web.RequestKey("principal", Principal)
+CUSTOMER_CODE = "X-Customer-Code"
+_SCHEME = "bearer "
+_OPEN = "is_open_to_all"
+
+
+def open_to_all(handler: AnyHandler) -> AnyHandler:
+    """Mark a handler that needs no token; it may ask `identify` who calls."""
+    setattr(handler, _OPEN, True)
+    return handler
+
+
+@web.middleware
+async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let a request through to its handler when its token is good, or when the handler is open to all.
+
+    Raises Unauthenticated, and Forbidden for another tenant's X-Customer-Code. Which paths exist is no secret: unknown
+    ones, and wrong methods, pass, to be answered as such.
+    """
+    match = request.match_info
+    if (
+        match.http_exception is None
+        and not getattr(match.handler, _OPEN, False)
+        and await identify(request) is None
+    ):
+        raise Unauthenticated("this needs a token: Authorization: Bearer <token>")
+    return await handler(request)
+
+
+async def identify(request: web.Request) -> Principal | None:
+    """The caller; None when the request has no Authorization header. Raises as `authenticate` does."""
+    given = request.headers.get(hdrs.AUTHORIZATION)
+    if given is None:
+        return None
+    if given[:7].lower() != _SCHEME:
+        raise Unauthenticated("the Authorization header must be: Bearer <token>")
+    principal = await request.app[IDENTITIES].of(given[7:].strip(" "))
+    if principal is None:
+        raise Unauthenticated("the token is unknown, expired or revoked")
+    for code in request.headers.getall(CUSTOMER_CODE, ()):
+        if code != principal.tenant_code:
+            raise Forbidden(f"{CUSTOMER_CODE} is not the code of the token's tenant")
+    request[PRINCIPAL] = principal
+    return principal
+
+
+def principal_of(request: web.Request) -> Principal:
+    """The caller of a request that `authenticate` let through."""
+    return request[PRINCIPAL]
+
+
+def optional_principal_of(request: web.Request) -> Principal | None:
+    """The caller, where `identify` has found one."""
+    return request.get(PRINCIPAL)
+
+
+def entitled(request: web.Request, permission: Permission) -> Principal:
+    """The caller, who has this permission; raises Forbidden."""
+    principal = principal_of(request)
+    if not principal.may(permission):
+        raise Forbidden(f"this needs the permission {permission}")
+    return principal
