@@ -54,6 +54,7 @@ class Keeper:
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
         self._kept: asyncio.Task[None] | None = None
+        self._spawned = asyncio.Event()
         self._was_ready = False
 
     def _say(self, line: str) -> None:
@@ -76,7 +77,8 @@ class Keeper:
     async def _until_ready(self) -> None:
         clock = asyncio.get_running_loop().time
         tell_at = clock() + SLOW_START_SECONDS
-        while self._process is None or not (self.child.ready is None or await self.child.ready()):
+        await self._spawned.wait()
+        while self.child.ready and not await self.child.ready():
             await asyncio.sleep(READY_POLL_SECONDS)
             if clock() > tell_at:
                 self._say("still starting")
@@ -111,6 +113,7 @@ class Keeper:
             self._say(f"cannot be run: {error.strerror}")
             return os.EX_UNAVAILABLE
         self._process = process
+        self._spawned.set()
         if self._stopping.is_set():  # stop() came while the process was being made
             self._signal(self.child.stop)
         if process.stdout:
