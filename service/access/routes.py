@@ -101,7 +101,8 @@ async def create_tenant(request: web.Request) -> web.Response:
         )
         changes = {"name": [None, tenant["name"]], "admin_key": [None, key["id"]]}
         await record(connection, caller, "create", "tenant", tenant["code"], changes, origin_of(request))
-    return json_response({**tenant, "admin_key": {**key, "secret": secret}}, status=201)
+    shown = {name: tenant[name] for name in ("code", "name", "created_at")}
+    return json_response({**shown, "admin_key": {**key, "secret": secret}}, status=201)
 
 
 async def list_tenants(request: web.Request) -> web.Response:

@@ -1,0 +1,1 @@
+"""Tests of who may call. A package, because its files share their callers."""
