@@ -1,0 +1,85 @@
+"""GET /d/{link}/{token}: everything about a link is looked at anew by each request, ranges too.
+
+The token proves who was handed the address; the scope, on top of it, who may use it. What is found out goes from
+the least to the most: without a right token nothing at all, then who is asking, and only then the link's state.
+"""
+
+from uuid import UUID
+
+from aiohttp import web
+
+from service.access.middleware import identify, open_to_all
+from service.access.principal import Principal
+from service.errors import Forbidden, Gone, NotFound, NotReady, Unauthenticated
+from service.files import sharing
+from service.files.conditions import decide
+from service.files.content import etag_of, send
+from service.files.keys import SIGNER, STORAGE
+from service.files.sharing import OpenedLink
+from service.files.store import StoredFile
+from service.keys import POOL
+
+_SENDING = (200, 206)
+
+
+@open_to_all
+async def download(request: web.Request) -> web.StreamResponse:
+    """Send what the link leads to: the output it was made for, or the first one of the job's current run."""
+    link = await _link(request)
+    # A public link is the same for everyone: a token that is sent along is not even looked at.
+    caller = None if link.scope == "public" else await _entitled(request, link)
+    if link.revoked or link.expired:
+        raise Gone("the link was revoked" if link.revoked else "the link has expired")
+    file = _file(link)
+    answer = decide(request.method, request.headers, etag_of(file), file.size)
+    if request.method == "GET" and answer.status in _SENDING:
+        await _count(request, link, caller, continuing=answer.start > 0)
+    elif link.used_up:
+        raise Gone(_USED_UP)
+    return await send(request, request.app[STORAGE], file, answer)
+
+
+async def _link(request: web.Request) -> OpenedLink:
+    try:
+        link_id = UUID(request.match_info["link"])
+    except ValueError:
+        raise NotFound(_UNKNOWN) from None
+    if not request.app[SIGNER].verify(link_id, request.match_info["token"]):
+        raise NotFound(_UNKNOWN)
+    link = await sharing.link_by_id(request.app[POOL], link_id)
+    if link is None:
+        raise NotFound(_UNKNOWN)
+    return link
+
+
+async def _entitled(request: web.Request, link: OpenedLink) -> Principal:
+    caller = await identify(request)
+    if caller is None:
+        raise Unauthenticated("this link needs a login")
+    if caller.tenant_id != link.tenant_id:
+        raise NotFound(_UNKNOWN)
+    if link.scope == "private" and caller.name != link.job_created_by:
+        raise Forbidden("this link is for the job's creator alone")
+    return caller
+
+
+def _file(link: OpenedLink) -> StoredFile:
+    if link.file is not None:
+        return link.file
+    if link.job_ended:
+        raise NotFound("the job has ended without an output file")
+    raise NotReady("the job has not made its output yet")
+
+
+async def _count(
+    request: web.Request, link: OpenedLink, caller: Principal | None, *, continuing: bool
+) -> None:
+    pool, name = request.app[POOL], caller.name if caller else None
+    if continuing and await sharing.continue_download_if_begun(pool, link.id, name, request.remote):
+        return
+    if not await sharing.count_download_if_live(pool, link.id, name, request.remote):
+        raise Gone(_USED_UP)
+
+
+_UNKNOWN = "no such link"
+_USED_UP = "the link's downloads are used up"

@@ -1,0 +1,73 @@
+"""Files, outputs and links as the API takes and shows them."""
+
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from service.files.content import etag_of
+from service.files.sharing import Link
+from service.files.store import Output
+
+SCOPES = ("public", "private", "organization")
+LONGEST_LINK = 10 * 366 * 24 * 3600
+LARGEST_COUNT = 2**31 - 1
+
+
+class LinkIn(Schema):
+    """A new link; `expires_in` in seconds, the tenant's lifetime of links without it; no bound of downloads."""
+
+    scope = fields.String(load_default="private", validate=validate.OneOf(SCOPES))
+    expires_in = fields.Integer(
+        strict=True, allow_none=True, load_default=None, validate=validate.Range(min=1, max=LONGEST_LINK)
+    )
+    max_downloads = fields.Integer(
+        strict=True, allow_none=True, load_default=None, validate=validate.Range(min=1, max=LARGEST_COUNT)
+    )
+
+
+class UploadQuery(Schema):
+    """The query of an upload."""
+
+    name = fields.String(load_default=None)
+
+
+class ContentQuery(Schema):
+    """The query of an output's content."""
+
+    format = fields.String(load_default=None)
+
+
+def output_view(output: Output) -> dict[str, Any]:
+    """An output as it is shown."""
+    return {
+        "id": output.id,
+        "name": output.file.name,
+        "mime_type": output.file.mime_type,
+        "size": output.file.size,
+        "sha256": output.file.sha256.hex(),
+        "available_formats": output.available_formats,
+        "created_at": output.created_at,
+        "expires_at": output.expires_at,
+    }
+
+
+def output_etag(output: Output) -> str:
+    """The ETag of an output's description: what of it can change is when it expires."""
+    moment = int(output.expires_at.timestamp() * 1000) if output.expires_at else 0
+    return f'{etag_of(output.file)[:-1]}-{moment:x}"'
+
+
+def link_view(link: Link, url: str) -> dict[str, Any]:
+    """A link as it is shown; `url` holds its token."""
+    return {
+        "id": link.id,
+        "output_id": link.output_id,
+        "url": url,
+        "scope": link.scope,
+        "expires_at": link.expires_at,
+        "max_downloads": link.max_downloads,
+        "downloads": link.downloads,
+        "revoked_at": link.revoked_at,
+        "created_at": link.created_at,
+        "created_by": link.created_by,
+    }
