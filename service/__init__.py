@@ -1,0 +1,1 @@
+"""Lavori's API: keeps jobs in PostgreSQL, hands them to workers through arq."""

@@ -1,0 +1,1 @@
+"""Lavori's workers: take jobs, run them, report, settle."""

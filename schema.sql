@@ -1,0 +1,311 @@
+-- The whole database, readable from top to bottom; the truth for a new install.
+-- Times are kept to the millisecond, because clients compare what they are shown.
+-- The tenant is the first column of every index that serves a client's question.
+-- jobs.tenant_id has no foreign key: each insert would lock the tenant's one row, which every submit of
+-- that tenant shares; a tenant with jobs can't be deleted anyway (service/access/store.py).
+
+CREATE TABLE schema_migrations (
+    number      integer PRIMARY KEY,
+    name        text NOT NULL,
+    applied_at  timestamptz(3) NOT NULL DEFAULT now()
+);
+
+-- Who may call ------------------------------------------------------------------------------------------------------
+
+CREATE TABLE tenants (
+    id             integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    public_id      uuid NOT NULL DEFAULT gen_random_uuid() UNIQUE,
+    code           text NOT NULL UNIQUE CHECK (code ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$'),
+    name           text NOT NULL,
+    account_code   text,
+    database_name  text,
+    caps           jsonb NOT NULL DEFAULT '{}',       -- {queued, running, storage_bytes, requests_per_minute, waiters}
+    retention      jsonb NOT NULL DEFAULT '{}',       -- days by kind: {jobs, messages, attachments, outputs}
+    link_seconds   integer NOT NULL DEFAULT 604800 CHECK (link_seconds > 0),
+    version        integer NOT NULL DEFAULT 1,
+    created_at     timestamptz(3) NOT NULL DEFAULT now()
+);
+
+INSERT INTO tenants (code, name) VALUES ('default', 'Default');
+
+CREATE TABLE keys (
+    id               uuid PRIMARY KEY,
+    tenant_id        integer NOT NULL REFERENCES tenants ON DELETE CASCADE,
+    name             text NOT NULL,
+    principal        text NOT NULL CHECK (principal <> ''),
+    roles            text[] NOT NULL DEFAULT '{}' CHECK (roles <@ ARRAY['viewer', 'user', 'curator', 'admin']),
+    grants           text[] NOT NULL DEFAULT '{}',
+    secret_hash      bytea NOT NULL UNIQUE,           -- SHA-256 of the whole token: the secret is random, so a slow hash adds nothing
+    previous_hash    bytea UNIQUE,                    -- the token before a rotation, good until previous_until
+    previous_until   timestamptz(3),
+    created_by       text NOT NULL,
+    created_at       timestamptz(3) NOT NULL DEFAULT now(),
+    expires_at       timestamptz(3),
+    last_used_at     timestamptz(3),
+    revoked_at       timestamptz(3),
+    CHECK ((previous_hash IS NULL) = (previous_until IS NULL))
+);
+CREATE INDEX keys_of_tenant ON keys (tenant_id, id);
+
+-- What there is to run ----------------------------------------------------------------------------------------------
+
+CREATE TABLE files (                                   -- bytes in storage: written first, their row second
+    id           uuid PRIMARY KEY,
+    tenant_id    integer NOT NULL,
+    name         text NOT NULL,
+    mime_type    text NOT NULL,
+    size         bigint NOT NULL CHECK (size >= 0),
+    sha256       bytea NOT NULL CHECK (length(sha256) = 32),
+    storage_key  text NOT NULL UNIQUE,
+    created_by   text NOT NULL,
+    created_at   timestamptz(3) NOT NULL DEFAULT now(),
+    expires_at   timestamptz(3)                        -- null while something uses it; else purge removes row and bytes
+);
+CREATE INDEX files_expired ON files (expires_at) WHERE expires_at IS NOT NULL;
+
+CREATE TABLE job_definitions (
+    id                         uuid PRIMARY KEY,
+    tenant_id                  integer NOT NULL REFERENCES tenants,
+    code                       text NOT NULL,
+    type                       text NOT NULL,
+    name                       text NOT NULL,
+    description                text,
+    args                       json NOT NULL DEFAULT '{}',
+    attachment                 json,
+    priority                   smallint NOT NULL DEFAULT 1 CHECK (priority BETWEEN 0 AND 4),
+    worker_tag                 text,
+    publish_link_access_scope  text NOT NULL DEFAULT 'private' CHECK (publish_link_access_scope IN ('public', 'private', 'organization')),
+    timeout_seconds            integer,
+    max_attempts               smallint,
+    labels                     jsonb NOT NULL DEFAULT '{}',
+    shared_with                text[] NOT NULL DEFAULT '{}',  -- principals, or * for the whole tenant
+    schedule                   json,
+    next_run_at                timestamptz(3),
+    options                    jsonb NOT NULL DEFAULT '{}',
+    version                    integer NOT NULL DEFAULT 1,
+    created_by                 text NOT NULL,
+    created_at                 timestamptz(3) NOT NULL DEFAULT now(),
+    updated_at                 timestamptz(3) NOT NULL DEFAULT now(),
+    UNIQUE (tenant_id, code)
+);
+CREATE INDEX job_definitions_to_fire ON job_definitions (next_run_at) WHERE next_run_at IS NOT NULL;
+
+-- Jobs: the hot row, what progress and heartbeat touch, is narrow and carries no index on what changes often --------
+
+CREATE TABLE jobs (
+    id                 uuid PRIMARY KEY,
+    number             bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    tenant_id          integer NOT NULL,
+    type               text NOT NULL,
+    definition         text,                           -- the code, as it was at creation
+    queue              text NOT NULL DEFAULT 'default',
+    status             text NOT NULL DEFAULT 'pending'
+                       CHECK (status IN ('pending', 'suspended', 'running', 'finished', 'failed', 'cancelled')),
+    priority           smallint NOT NULL DEFAULT 1 CHECK (priority BETWEEN 0 AND 4),   -- low, default, medium, high, critical
+    worker_tag         text,
+    version            integer NOT NULL DEFAULT 1,     -- one sequence over the job's changes and its messages
+    run                integer NOT NULL DEFAULT 1 CHECK (run >= 1),
+    attempt            integer NOT NULL DEFAULT 1 CHECK (attempt >= 1),
+    claim              integer NOT NULL DEFAULT 0,     -- how often a worker took it, over all runs
+    crashes            smallint NOT NULL DEFAULT 0,    -- lost workers in this run, counted apart from attempts
+    max_attempts       smallint NOT NULL DEFAULT 1 CHECK (max_attempts BETWEEN 1 AND 100),
+    timeout_seconds    integer NOT NULL DEFAULT 3600 CHECK (timeout_seconds > 0),
+    due_at             timestamptz(3) NOT NULL,        -- no worker takes it before
+    start_by           timestamptz(3),                 -- from expires_in: not started by then, it is cancelled
+    lease_id           uuid,                           -- written anew by each claim: the fence of every later write
+    lease_until        timestamptz(3),
+    worker_id          text,
+    claimed_at         timestamptz(3),
+    cancel_requested_at timestamptz(3),
+    percent_completed  smallint NOT NULL DEFAULT 0 CHECK (percent_completed BETWEEN 0 AND 100),
+    running_output     text,
+    status_text        text,
+    response_type      text CHECK (response_type IN ('inline', 'publish_link')),
+    output             text,                           -- small results only; null while the job runs, so the hot row stays narrow
+    error              json,                           -- {code, message, retryable}
+    created_by         text NOT NULL,
+    created_at         timestamptz(3) NOT NULL,
+    updated_at         timestamptz(3) NOT NULL,
+    started_at         timestamptz(3),                 -- of this run's first claim
+    terminated_at      timestamptz(3),
+    purge_at           timestamptz(3),
+    CONSTRAINT running_has_a_lease CHECK ((status = 'running') = (lease_id IS NOT NULL)),
+    CONSTRAINT lease_is_whole CHECK ((lease_id IS NULL) = (lease_until IS NULL) AND (lease_id IS NULL OR (worker_id IS NOT NULL AND claimed_at IS NOT NULL))),
+    CONSTRAINT terminal_has_an_end CHECK ((status IN ('finished', 'failed', 'cancelled')) = (terminated_at IS NOT NULL)),
+    CONSTRAINT hundred_is_finished CHECK ((percent_completed = 100) = (status = 'finished')),
+    CONSTRAINT failed_has_an_error CHECK (status <> 'failed' OR error IS NOT NULL),
+    CONSTRAINT only_ended_jobs_have_errors CHECK (error IS NULL OR status IN ('failed', 'cancelled'))
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX jobs_newest ON jobs (tenant_id, created_at DESC, id DESC);       -- lists, newest first
+CREATE INDEX jobs_waiting ON jobs (priority DESC, due_at, id) WHERE status = 'pending';
+CREATE INDEX jobs_running ON jobs (worker_id) WHERE status = 'running';
+CREATE INDEX jobs_to_purge ON jobs (purge_at) WHERE purge_at IS NOT NULL;
+CREATE INDEX jobs_to_expire ON jobs (start_by) WHERE status IN ('pending', 'suspended') AND start_by IS NOT NULL;
+
+CREATE TABLE job_requests (                            -- what was asked for: wide, changed only by people
+    job_id                     uuid PRIMARY KEY REFERENCES jobs ON DELETE CASCADE,
+    tenant_id                  integer NOT NULL,
+    args                       json NOT NULL,          -- json, not jsonb: handed back as it came, never parsed again
+    attachment_file_id         uuid REFERENCES files,
+    attachment_url             text,
+    attachment_name            text,
+    attachment_mime_type       text,
+    description                text,
+    category                   text,
+    sub_category               text,
+    labels                     jsonb NOT NULL DEFAULT '{}',
+    client_request_id          text,
+    correlation_id             text,
+    idempotency_key            text,
+    can_rerun                  boolean NOT NULL DEFAULT true,
+    run_at                     timestamptz(3),
+    expires_in                 integer CHECK (expires_in > 0),
+    publish_link_access_scope  text NOT NULL DEFAULT 'private' CHECK (publish_link_access_scope IN ('public', 'private', 'organization')),
+    notify                     json,
+    root_id                    uuid,                   -- first of a chain of reruns as new jobs
+    modified_by                text NOT NULL
+);
+CREATE INDEX job_requests_of_file ON job_requests (attachment_file_id) WHERE attachment_file_id IS NOT NULL;
+CREATE INDEX job_requests_by_client_request ON job_requests (tenant_id, client_request_id) WHERE client_request_id IS NOT NULL;
+CREATE INDEX job_requests_by_correlation ON job_requests (tenant_id, correlation_id) WHERE correlation_id IS NOT NULL;
+CREATE INDEX job_requests_by_idempotency_key ON job_requests (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
+
+CREATE TABLE idempotency_keys (                        -- one key, one job; freed with the job
+    digest        bytea PRIMARY KEY,                   -- of scope, tenant, caller, type or definition, key
+    job_id        uuid NOT NULL UNIQUE REFERENCES jobs ON DELETE CASCADE,
+    request_hash  bytea NOT NULL
+);
+
+CREATE TABLE attempts (                                -- one row a claim, written when it ends; the one under way is in jobs
+    job_id      uuid NOT NULL REFERENCES jobs ON DELETE CASCADE,
+    claim       integer NOT NULL,
+    run         integer NOT NULL,
+    attempt     integer NOT NULL,
+    worker      text NOT NULL,
+    started_at  timestamptz(3) NOT NULL,
+    ended_at    timestamptz(3) NOT NULL,
+    outcome     text NOT NULL CHECK (outcome IN ('finished', 'failed', 'cancelled', 'timed_out', 'lost', 'handed_back')),
+    error       json,
+    PRIMARY KEY (job_id, claim)                        -- two ends of one claim can't both be written
+);
+
+CREATE TABLE job_messages (
+    job_id   uuid NOT NULL REFERENCES jobs ON DELETE CASCADE,
+    seq      integer NOT NULL,                         -- drawn from jobs.version under the row's lock: no gap that fills later
+    time     timestamptz(3) NOT NULL,
+    level    text NOT NULL CHECK (level IN ('debug', 'info', 'warning', 'error', 'output')),
+    text     text NOT NULL,
+    tool_id  text,
+    PRIMARY KEY (job_id, seq)
+);
+
+CREATE TABLE job_checkpoints (                         -- how far an attempt came, committed with its effects; read by the next one
+    job_id    uuid PRIMARY KEY REFERENCES jobs ON DELETE CASCADE,
+    run       integer NOT NULL,
+    state     json NOT NULL
+);
+
+CREATE TABLE outputs (
+    id                 uuid PRIMARY KEY,
+    job_id             uuid NOT NULL REFERENCES jobs ON DELETE CASCADE,
+    tenant_id          integer NOT NULL,
+    run                integer NOT NULL,
+    position           integer NOT NULL,
+    file_id            uuid NOT NULL UNIQUE REFERENCES files,
+    available_formats  text[] NOT NULL DEFAULT '{}',
+    created_at         timestamptz(3) NOT NULL DEFAULT now(),
+    expires_at         timestamptz(3),
+    UNIQUE (job_id, run, position)
+);
+
+CREATE TABLE links (                                   -- the token is an HMAC of the id, so nothing secret is kept
+    id             uuid PRIMARY KEY,
+    tenant_id      integer NOT NULL,
+    job_id         uuid NOT NULL REFERENCES jobs ON DELETE CASCADE,
+    output_id      uuid REFERENCES outputs ON DELETE CASCADE,   -- null: the job's own publish link, its first output of the current run
+    scope          text NOT NULL CHECK (scope IN ('public', 'private', 'organization')),
+    expires_at     timestamptz(3),
+    max_downloads  integer CHECK (max_downloads > 0),
+    downloads      integer NOT NULL DEFAULT 0,
+    revoked_at     timestamptz(3),
+    created_by     text NOT NULL,
+    created_at     timestamptz(3) NOT NULL DEFAULT now(),
+    CHECK (downloads <= max_downloads)
+);
+CREATE UNIQUE INDEX links_one_publish_link_a_job ON links (job_id) WHERE output_id IS NULL;
+CREATE INDEX links_of_output ON links (output_id) WHERE output_id IS NOT NULL;
+
+CREATE TABLE downloads (                               -- every download is recorded
+    link_id    uuid NOT NULL REFERENCES links ON DELETE CASCADE,
+    at         timestamptz(3) NOT NULL DEFAULT now(),
+    principal  text,
+    address    text,
+    outcome    text NOT NULL
+);
+CREATE INDEX downloads_of_link ON downloads (link_id, at);
+
+CREATE TABLE workers (
+    id           text PRIMARY KEY,                     -- name and boot uuid
+    tags         text[] NOT NULL,
+    types        text[] NOT NULL,
+    concurrency  integer NOT NULL,
+    version      text NOT NULL,
+    draining     boolean NOT NULL DEFAULT false,
+    started_at   timestamptz(3) NOT NULL DEFAULT now(),
+    beat_at      timestamptz(3) NOT NULL DEFAULT now()
+) WITH (fillfactor = 50);
+
+-- What is owed and what was done ------------------------------------------------------------------------------------
+
+CREATE TABLE outbox (                                  -- notices, owed since the transaction that settled the job
+    id          uuid PRIMARY KEY,                      -- the stable id that the receiver sees
+    tenant_id   integer NOT NULL,
+    job_id      uuid REFERENCES jobs ON DELETE SET NULL,
+    kind        text NOT NULL CHECK (kind IN ('email', 'webhook')),
+    target      text NOT NULL,
+    payload     json NOT NULL,
+    state       text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'delivered', 'dead')),
+    attempts    integer NOT NULL DEFAULT 0,
+    next_at     timestamptz(3) NOT NULL DEFAULT now(),
+    last_error  text,
+    created_at  timestamptz(3) NOT NULL DEFAULT now(),
+    ended_at    timestamptz(3),
+    CHECK ((state = 'pending') = (ended_at IS NULL))
+);
+CREATE INDEX outbox_due ON outbox (next_at) WHERE state = 'pending';
+CREATE INDEX outbox_of_job ON outbox (job_id) WHERE job_id IS NOT NULL;
+
+CREATE TABLE audit (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tenant_id    integer NOT NULL,
+    at           timestamptz(3) NOT NULL DEFAULT now(),
+    principal    text NOT NULL,
+    key_id       uuid,
+    action       text NOT NULL,
+    object_type  text NOT NULL,
+    object_id    text,
+    address      text,
+    request_id   text,
+    changes      json
+);
+CREATE INDEX audit_newest ON audit (tenant_id, id DESC);
+
+-- The dues that import_dovuti keeps ---------------------------------------------------------------------------------
+
+CREATE TABLE dovuti (
+    tenant_id      integer NOT NULL,
+    service_id     uuid NOT NULL,
+    notice_number  text COLLATE "C" NOT NULL,
+    iuv            text COLLATE "C" NOT NULL,
+    amount         numeric(14, 2) NOT NULL CHECK (amount > 0),
+    reason         text NOT NULL,
+    created_at     date NOT NULL,
+    expire_at      date NOT NULL,
+    payer_type     text NOT NULL CHECK (payer_type IN ('F', 'G')),
+    payer_tax_identification_number text NOT NULL,
+    payer_name     text,
+    payer_email    text,
+    job_id         uuid NOT NULL,                      -- who wrote the row last: no foreign key, dues outlive jobs
+    PRIMARY KEY (tenant_id, service_id, notice_number),
+    CHECK (expire_at >= created_at)
+);

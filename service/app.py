@@ -1,0 +1,71 @@
+"""The one place where the parts of the API meet."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+from aiohttp import web
+
+from service.access import routes as access_routes
+from service.access.identities import identities
+from service.access.middleware import authenticate
+from service.access.store import ensure_admin_key
+from service.db.pool import create_pool
+from service.dovuti import routes as dovuti_routes
+from service.files import routes as files_routes
+from service.files.keys import SIGNER, STORAGE
+from service.files.links import LinkSigner
+from service.files.storage import open_storage
+from service.jobs import queue
+from service.jobs import routes as jobs_routes
+from service.jobs.core import CORE, make_core
+from service.jobs.jobtype import JobTypes
+from service.keys import DRAINING, POOL, REDIS, SETTINGS
+from service.settings import Settings
+from service.web import health, problems
+from service.web.middleware import edge
+
+JOB_TYPES = web.AppKey("job_types", JobTypes)
+FEATURES = (jobs_routes, files_routes, access_routes, dovuti_routes, health, problems)
+POOL_SIZE = 16
+
+
+def create_app(settings: Settings, job_types: JobTypes) -> web.Application:
+    """The API over these settings and job types; its parts start and stop with it."""
+    app = web.Application(middlewares=[edge, authenticate], client_max_size=settings.max_json_body)
+    app[SETTINGS] = settings
+    app[JOB_TYPES] = job_types
+    app[DRAINING] = asyncio.Event()
+    app.cleanup_ctx.extend((database, identities, jobs))
+    for feature in FEATURES:
+        for route in feature.routes:
+            app.router.add_route(route.method, route.path, route.handler)
+            if route.path.startswith("/api/"):
+                app.router.add_route(route.method, "/{lang:[a-z][a-z]|lang}" + route.path, route.handler)
+    return app
+
+
+async def database(app: web.Application) -> AsyncIterator[None]:
+    """PostgreSQL: the pool, and the admin key of the settings."""
+    settings = app[SETTINGS]
+    assert settings.database_url is not None  # noqa: S101 - the command line has checked it
+    pool: asyncpg.Pool = await create_pool(settings.database_url, size=POOL_SIZE, application="lavori api")
+    app[POOL] = pool
+    if settings.admin_key is not None:
+        async with pool.acquire() as connection:
+            await ensure_admin_key(connection, settings.admin_key)
+    yield
+    await pool.close()
+
+
+async def jobs(app: web.Application) -> AsyncIterator[None]:
+    """Storage, links, the queue, and what jobs make of them."""
+    settings = app[SETTINGS]
+    assert settings.redis_url is not None  # noqa: S101 - the command line has checked it
+    app[STORAGE] = open_storage(settings.storage_url)
+    app[SIGNER] = LinkSigner(settings.secret_keys)
+    app[REDIS] = queue.connect(settings.redis_url)
+    dispatcher = queue.Dispatcher(app[REDIS])
+    app[CORE] = make_core(settings, app[JOB_TYPES], app[POOL], app[STORAGE], app[SIGNER], dispatcher)
+    yield
+    await dispatcher.close()

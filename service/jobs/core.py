@@ -1,0 +1,50 @@
+"""The parts that every operation on jobs shares; made once by app.py, called by the native routes and by each dialect."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import asyncpg
+from aiohttp import web
+
+from service.db.batch import Batcher
+from service.files.links import LinkSigner
+from service.files.storage import Storage
+from service.jobs import store
+from service.jobs.jobtype import JobType
+from service.jobs.queue import Dispatcher
+from service.jobs.reader import JobReader
+from service.settings import Settings
+
+
+@dataclass(slots=True)
+class Core:
+    """Everything that submit, read and control need."""
+
+    settings: Settings
+    job_types: Mapping[str, JobType]
+    pool: asyncpg.Pool
+    storage: Storage
+    dispatcher: Dispatcher
+    reader: JobReader
+    inserting: Batcher[store.NewJob, asyncpg.Record | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.inserting = Batcher(self._insert, max_items=256, concurrency=2)
+
+    async def _insert(self, jobs: list[store.NewJob]) -> list[asyncpg.Record | None]:
+        return await store.insert_jobs(self.pool, jobs)
+
+
+CORE = web.AppKey("core", Core)
+
+
+def make_core(
+    settings: Settings,
+    job_types: Mapping[str, JobType],
+    pool: asyncpg.Pool,
+    storage: Storage,
+    signer: LinkSigner,
+    dispatcher: Dispatcher,
+) -> Core:
+    """Put the parts together."""
+    return Core(settings, job_types, pool, storage, dispatcher, JobReader(pool, signer))

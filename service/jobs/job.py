@@ -1,0 +1,83 @@
+"""A job as the API shows it. Pure: a row of store.READ in, a dict in the order of the contract out."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+from service.jobs.states import PRIORITIES, Status
+from service.web.payload import fragment
+
+Row = Mapping[str, Any]
+LinkUrl = Callable[[UUID], str]
+
+STATUS_TEXTS = {
+    Status.PENDING: "Waiting",
+    Status.SUSPENDED: "Suspended",
+    Status.RUNNING: "Running",
+    Status.FINISHED: "Finished",
+    Status.FAILED: "Failed",
+    Status.CANCELLED: "Cancelled",
+}
+
+
+def job_view(row: Row, link_url: LinkUrl) -> dict[str, Any]:
+    """The whole job of CONTRACT section 2; `link_url` makes the address of its publish link."""
+    status = row["status"]
+    return {
+        "id": row["id"],
+        "number": row["number"],
+        "version": row["version"],
+        "type": row["type"],
+        "definition": row["definition"],
+        "status": status,
+        "status_text": row["status_text"] if status == Status.RUNNING and row["status_text"] else STATUS_TEXTS[status],
+        "percent_completed": row["percent_completed"],
+        "running_output": row["running_output"],
+        "attachment": attachment_view(row),
+        "args": fragment(row["args"]),
+        "output": row["output"],
+        "response_type": row["response_type"],
+        "outputs": fragment(row["outputs"]) or [],
+        "publish_link": link_url(row["link_id"]) if row["link_id"] else None,
+        "publish_link_access_scope": row["publish_link_access_scope"],
+        "publish_link_expires_at": row["link_expires_at"],
+        "description": row["description"],
+        "category": row["category"],
+        "sub_category": row["sub_category"],
+        "priority": PRIORITIES[row["priority"]],
+        "worker_tag": row["worker_tag"],
+        "queue": row["queue"],
+        "labels": fragment(row["labels"]),
+        "client_request_id": row["client_request_id"],
+        "correlation_id": row["correlation_id"],
+        "idempotency_key": row["idempotency_key"],
+        "run": row["run"],
+        "attempt": row["attempt"],
+        "max_attempts": row["max_attempts"],
+        "timeout_seconds": row["timeout_seconds"],
+        "can_rerun": row["can_rerun"],
+        "cancel_requested": row["cancel_requested_at"] is not None,
+        "error": fragment(row["error"]),
+        "created_by": row["created_by"],
+        "modified_by": row["modified_by"],
+        "run_at": row["run_at"],
+        "expires_at": row["start_by"],
+        "started_at": row["started_at"],
+        "terminated_at": row["terminated_at"],
+        "created_at": row["created_at"],
+        "updated_at": row["updated_at"],
+        "purge_at": row["purge_at"],
+    }
+
+
+def attachment_view(row: Row) -> dict[str, Any] | None:
+    """The attachment: a stored file, or a URL that the worker fetches (no size until then); null when there is none."""
+    if row["attachment_file_id"] is None and row["attachment_url"] is None:
+        return None
+    return {
+        "name": row["attachment_name"],
+        "mime_type": row["attachment_mime_type"],
+        "size": row["attachment_size"],
+        "sha256": row["attachment_sha256"].hex() if row["attachment_sha256"] else None,
+        "url": row["attachment_url"],
+    }

@@ -1,0 +1,136 @@
+"""The hand-over to arq: what lies in Redis are hints, never the truth.
+
+A message carries a job's id alone, as JSON in arq's own wire format: a payload under `arq:job:<message>` and the message's
+name in a sorted set scored by due time. There is one set for each priority and worker tag. The name, `<job>:<run>.<claim>`,
+is the same however often one offers it, so offering twice adds nothing.
+
+Lose all of it and nothing is lost: workers/upkeep/redeliver.py offers every due row of PostgreSQL again.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+import structlog
+from arq.connections import ArqRedis
+from arq.constants import job_key_prefix
+from redis.asyncio import ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import RedisError
+
+from service.db.batch import Batcher
+
+log = structlog.get_logger()
+
+FUNCTION = "run_job"
+LANE = "lavori:queue:{priority}:{tag}"
+TAGS = "lavori:tags"  # every worker tag that a waiting message ever named, for workers that take any
+WAKE = "lavori:wake"  # pub/sub: there is work
+CANCEL = "lavori:cancel"  # pub/sub: a running job is to be cancelled; the message is its id
+REDIS_ERRORS = (RedisError, OSError, TimeoutError)
+
+ENQUEUE_BUDGET_SECONDS = 0.25
+MESSAGE_LIVES_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A hint that a job is due: what a worker needs to find it, and the lane that it waits in."""
+
+    job_id: UUID
+    run: int
+    claim: int
+    priority: int
+    worker_tag: str | None
+    due_at: datetime
+
+    @property
+    def name(self) -> str:
+        """arq's job id."""
+        return f"{self.job_id}:{self.run}.{self.claim}"
+
+    @property
+    def lane(self) -> str:
+        """The sorted set that it waits in."""
+        return LANE.format(priority=self.priority, tag=self.worker_tag or "")
+
+
+def connect(url: str, *, retries: int = 0) -> ArqRedis:
+    """A client that gives up soon: Redis is a help, never a reason to wait. Nothing is sent before the first command."""
+    pool = ConnectionPool.from_url(
+        url,
+        max_connections=16,
+        socket_connect_timeout=1,
+        socket_timeout=2,
+        socket_keepalive=True,
+        health_check_interval=15,
+        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), retries),
+    )
+    return ArqRedis(pool, job_serializer=orjson.dumps, job_deserializer=orjson.loads)
+
+
+async def offer(redis: ArqRedis, messages: Sequence[Message]) -> int:
+    """Put messages into their lanes and wake the workers, in one round trip; answers how many were not there before."""
+    now = _milliseconds(datetime.now().astimezone())
+    async with redis.pipeline(transaction=False) as pipe:
+        for message in messages:
+            pipe.set(job_key_prefix + message.name, _payload(message, now), px=MESSAGE_LIVES_MS, nx=True)
+            pipe.zadd(message.lane, {message.name: _milliseconds(message.due_at)}, nx=True)
+        if tags := {message.worker_tag for message in messages if message.worker_tag}:
+            pipe.sadd(TAGS, *tags)
+        pipe.publish(WAKE, b"")
+        answers: list[Any] = await pipe.execute()
+    return sum(answers[1 : 2 * len(messages) : 2])
+
+
+def _payload(message: Message, now: int) -> bytes:
+    """arq's job record (arq/jobs.py: serialize_job): try, function, args, kwargs, enqueue time."""
+    return orjson.dumps({"t": None, "f": FUNCTION, "a": [str(message.job_id)], "k": {}, "et": now})
+
+
+def _milliseconds(when: datetime) -> int:
+    return int(when.timestamp() * 1000)
+
+
+class Dispatcher:
+    """Nudges the workers after a commit. It never raises and never makes the caller wait: what fails is counted.
+
+    A message that did not get through is offered again by redeliver, within a sweep.
+    """
+
+    def __init__(self, redis: ArqRedis) -> None:
+        self.redis = redis
+        self.failed = 0
+        self._batcher: Batcher[Message, None] = Batcher(self._offer, max_items=256, concurrency=1, max_waiting=100_000)
+
+    def nudge(self, message: Message) -> None:
+        """Offer a message soon, together with its neighbours."""
+        self._batcher.put(message)
+
+    async def cancel(self, job_id: UUID) -> None:
+        """Tell the workers at once; the lease keeper finds the flag in PostgreSQL anyway."""
+        try:
+            await asyncio.wait_for(self.redis.publish(CANCEL, str(job_id)), ENQUEUE_BUDGET_SECONDS)
+        except REDIS_ERRORS as error:
+            self._count(error)
+
+    async def close(self) -> None:
+        """Send what waits, and hang up."""
+        await self._batcher.join()
+        await self.redis.aclose()
+
+    async def _offer(self, messages: list[Message]) -> list[None]:
+        try:
+            await asyncio.wait_for(offer(self.redis, messages), ENQUEUE_BUDGET_SECONDS)
+        except REDIS_ERRORS as error:
+            self._count(error, len(messages))
+        return [None] * len(messages)
+
+    def _count(self, error: Exception, messages: int = 1) -> None:
+        self.failed += messages
+        log.warning("redis is away", action="queue.offer_failed", messages=messages, error=f"{type(error).__name__}: {error}")

@@ -1,0 +1,101 @@
+"""Reading jobs at a poller's pace.
+
+Concurrent reads share one statement that asks for versions alone; a body that this process has rendered at that version is
+handed out again, so a poll of a job that has not changed costs one narrow row. The cache is keyed by what the version
+promises, never by time, so it is never stale.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from service.access.principal import Principal
+from service.db.batch import Batcher
+from service.errors import NotFound
+from service.files.links import LinkSigner, link_url
+from service.jobs import store
+from service.jobs.job import Row, job_view
+from service.jobs.store import Heading
+from service.web.payload import dumps
+
+CACHE_BYTES = 64 * 1024 * 1024
+
+Wanted = tuple[UUID, int]
+
+
+class _Rendered(NamedTuple):
+    version: int
+    base: str
+    body: bytes
+
+
+class JobReader:
+    """Finds jobs that a caller may see, and renders them."""
+
+    def __init__(self, pool: asyncpg.Pool, signer: LinkSigner) -> None:
+        self._signer = signer
+        self._pool = pool
+        self._headings: Batcher[Wanted, Heading | None] = Batcher(self._read_headings, max_items=256, concurrency=2)
+        self._rows: Batcher[Wanted, asyncpg.Record | None] = Batcher(self._read_rows, max_items=128, concurrency=2)
+        self._cache: OrderedDict[UUID, _Rendered] = OrderedDict()
+        self._cached_bytes = 0
+
+    async def heading(self, principal: Principal, job_id: UUID) -> Heading:
+        """The heading of a job that the caller may see; raises NotFound."""
+        found = await self._headings.put((job_id, principal.tenant_id))
+        if found is None or not principal.may_read(found.created_by, found.shared_with):
+            raise NotFound("no such job")
+        return found
+
+    async def body(self, principal: Principal, heading: Heading, base: str) -> tuple[int, bytes]:
+        """Version and JSON of the job, at the heading's version or later; `base` is the origin of its links."""
+        cached = self._cache.get(heading.id)
+        if cached is not None and cached.version == heading.version and cached.base == base:
+            self._cache.move_to_end(heading.id)
+            return cached.version, cached.body
+        row = await self._rows.put((heading.id, principal.tenant_id))
+        if row is None:
+            raise NotFound("no such job")
+        return row["version"], self.render(row, base)
+
+    async def bodies(self, tenant_id: int, found: Sequence[Row], base: str) -> list[bytes]:
+        """The JSON of many jobs by their headings (`id`, `version`), in order; those deleted meanwhile are left out."""
+        bodies: dict[UUID, bytes] = {}
+        missing = []
+        for one in found:
+            cached = self._cache.get(one["id"])
+            if cached is not None and cached.version == one["version"] and cached.base == base:
+                bodies[one["id"]] = cached.body
+            else:
+                missing.append((one["id"], tenant_id))
+        if missing:
+            rows = await store.read_jobs(self._pool, missing)
+            bodies.update({row["id"]: self.render(row, base) for row in rows if row is not None})
+        return [bodies[one["id"]] for one in found if one["id"] in bodies]
+
+    def render(self, row: Row, base: str) -> bytes:
+        """Render a row of store.READ, and remember it."""
+        body = dumps(job_view(row, lambda link_id: link_url(base, link_id, self._signer.token(link_id))))
+        job_id = row["id"]
+        known = self._cache.pop(job_id, None)
+        if known is not None:
+            self._cached_bytes -= len(known.body)
+            if known.version > row["version"]:  # an older read came in late
+                self._cache[job_id] = known
+                self._cached_bytes += len(known.body)
+                return body
+        self._cache[job_id] = _Rendered(row["version"], base, body)
+        self._cached_bytes += len(body)
+        while self._cached_bytes > CACHE_BYTES:
+            _, oldest = self._cache.popitem(last=False)
+            self._cached_bytes -= len(oldest.body)
+        return body
+
+    async def _read_headings(self, wanted: list[Wanted]) -> list[Heading | None]:
+        return await store.headings(self._pool, wanted)
+
+    async def _read_rows(self, wanted: list[Wanted]) -> list[asyncpg.Record | None]:
+        return await store.read_jobs(self._pool, wanted)

@@ -1,0 +1,256 @@
+"""The native API of jobs: load, one call, dump."""
+
+import asyncio
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from aiohttp import web
+
+from service.access.audit import origin_of
+from service.access.middleware import principal_of
+from service.access.principal import Permission
+from service.errors import Fault, Invalid, LavoriError, Malformed, NotFound, TooLarge
+from service.files.upload import kept_unless_refused, receive_multipart
+from service.jobs import control, store
+from service.jobs.core import CORE, Core
+from service.jobs.modify import modify
+from service.jobs.schemas import MOST_IN_A_CALL, ListIn, MessagesIn, ReadIn, RerunIn
+from service.jobs.states import PRIORITIES, TERMINAL, Priority
+from service.jobs.submit import Submission, Submitted, submit_job
+from service.web.conditions import etag, is_known, required_version
+from service.web.middleware import problem
+from service.web.payload import JSON, dumps, fragment, json_response, parse_json, query, read_body, read_json, timestamp
+
+_LIST_IN, _READ_IN, _MESSAGES_IN, _RERUN_IN = ListIn(), ReadIn(), MessagesIn(), RerunIn()
+RETRY_AFTER_SECONDS = "1"
+
+
+async def create(request: web.Request) -> web.Response:
+    """POST /api/jobs: 201 and the whole job; 200 when its idempotency key was known."""
+    core = request.app[CORE]
+    principal = principal_of(request)
+    key = request.headers.get("Idempotency-Key")
+    if request.content_type != "multipart/form-data":
+        return _created(request, await submit_job(core, principal, Submission(await read_json(request), key)))
+    settings = core.settings
+    form = await receive_multipart(
+        request, core.storage, max_json_body=settings.max_json_body, max_attachment=settings.max_attachment
+    )
+    async with kept_unless_refused(core.storage, form.file):
+        submitted = await submit_job(core, principal, Submission(parse_json(form.job), key, form.file))
+    if submitted.replayed and form.file:
+        await core.storage.delete(form.file.blob.key)
+    return _created(request, submitted)
+
+
+def _created(request: web.Request, submitted: Submitted) -> web.Response:
+    row = submitted.row
+    headers = {**JSON, "ETag": etag(row["version"])}
+    if submitted.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    else:
+        headers["Location"] = f"{request.path}/{row['id']}"
+    if row["status"] not in TERMINAL:
+        headers["Retry-After"] = RETRY_AFTER_SECONDS
+    body = request.app[CORE].reader.render(row, base_url(request))
+    return web.Response(body=body, status=200 if submitted.replayed else 201, headers=headers)
+
+
+async def create_many(request: web.Request) -> web.Response:
+    """POST /api/jobs/batch: up to 1,000 jobs; 207 with what became of each."""
+    core = request.app[CORE]
+    principal = principal_of(request)
+    items = await read_json(request)
+    if not isinstance(items, list):
+        raise Invalid([Fault("#", "must be a JSON array of jobs")])
+    if len(items) > MOST_IN_A_CALL:
+        raise TooLarge("the batch", MOST_IN_A_CALL, "jobs")
+    base = base_url(request)
+
+    async def one(item: Any) -> dict[str, Any]:
+        try:
+            submitted = await submit_job(core, principal, Submission(item))
+        except LavoriError as error:
+            return {"status": error.status, "problem": problem(error)}
+        return {"status": 200 if submitted.replayed else 201, "job": orjson.Fragment(core.reader.render(submitted.row, base))}
+
+    return json_response(await asyncio.gather(*map(one, items)), status=207)
+
+
+async def read(request: web.Request) -> web.Response:
+    """GET /api/jobs/{id}."""
+    core = request.app[CORE]
+    principal = principal_of(request)
+    asked = query(request, _READ_IN) if request.query_string else None
+    heading = await core.reader.heading(principal, job_id_of(request))
+    headers = {**JSON, "ETag": etag(heading.version)}
+    if heading.status not in TERMINAL:
+        headers["Retry-After"] = RETRY_AFTER_SECONDS
+    if is_known(request, heading.version):
+        return web.Response(status=304, headers={"ETag": headers["ETag"]})
+    version, body = await core.reader.body(principal, heading, base_url(request))
+    headers["ETag"] = etag(version)
+    if asked and asked["fields_"]:
+        body = _only(body, asked["fields_"])
+    return web.Response(body=body, headers=headers)
+
+
+def _only(body: bytes, names: list[str]) -> bytes:
+    """The named members of a rendered job. Raises Malformed for a name that no job has."""
+    job = orjson.loads(body)
+    if unknown := [name for name in names if name not in job]:
+        raise Malformed(f"fields: a job has no {', '.join(unknown)[:100]}; it has {', '.join(job)}")
+    return dumps({name: job[name] for name in names})
+
+
+async def list_(request: web.Request) -> web.Response:
+    """GET /api/jobs: a page of the jobs that the caller may see, newest first."""
+    core = request.app[CORE]
+    principal = principal_of(request)
+    asked = query(request, _LIST_IN)
+    if asked["priority"]:
+        asked["priority"] = [PRIORITIES.index(Priority(word)) for word in asked["priority"]]
+    after = _parse_cursor(asked["cursor"]) if asked["cursor"] else None
+    reader = None if principal.may(Permission.JOBS_READ_ALL) else principal.name
+    limit: int = asked["limit"]
+    filters = {name: value for name, value in asked.items() if value not in (None, [])}
+    found = await store.list_jobs(core.pool, principal.tenant_id, reader, after, filters, limit + 1)
+    bodies = await core.reader.bodies(principal.tenant_id, found[:limit], base_url(request))
+    if asked["fields_"]:
+        bodies = [_only(body, asked["fields_"]) for body in bodies]
+    envelope: dict[str, Any] = {"jobs": [orjson.Fragment(body) for body in bodies]}
+    headers = {}
+    if len(found) > limit:
+        last = found[limit - 1]
+        cursor = _cursor(last["created_at"], last["id"])
+        envelope["next"] = str(request.rel_url.update_query(cursor=cursor))
+        headers["Link"] = f'<{envelope["next"]}>; rel="next"'
+    return json_response(envelope, headers=headers)
+
+
+def _cursor(created_at: datetime, job_id: UUID) -> str:
+    return urlsafe_b64encode(f"{timestamp(created_at)} {job_id}".encode()).decode().rstrip("=")
+
+
+def _parse_cursor(text: str) -> tuple[datetime, UUID]:
+    try:
+        when, _, job_id = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().partition(" ")
+        return datetime.fromisoformat(when), UUID(job_id)
+    except ValueError:
+        raise Malformed("cursor: is none that this list has given") from None
+
+
+async def patch(request: web.Request) -> web.Response:
+    """PATCH /api/jobs/{id}: JSON Merge Patch."""
+    job_id = job_id_of(request)
+    body = await read_json(request)
+    await modify(request.app[CORE], principal_of(request), job_id, body, required_version(request), origin_of(request))
+    return await _whole(request, job_id)
+
+
+async def delete(request: web.Request) -> web.Response:
+    """DELETE /api/jobs/{id}: 204."""
+    await control.delete(
+        request.app[CORE], principal_of(request), job_id_of(request), required_version(request), origin_of(request)
+    )
+    return web.Response(status=204)
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """POST /api/jobs/{id}/cancel: 200 and cancelled, or 202 and asked to stop."""
+    job_id = job_id_of(request)
+    ended = await control.cancel(
+        request.app[CORE], principal_of(request), job_id, required_version(request), origin_of(request)
+    )
+    return await _whole(request, job_id, status=200 if ended else 202)
+
+
+async def suspend(request: web.Request) -> web.Response:
+    """POST /api/jobs/{id}/suspend."""
+    job_id = job_id_of(request)
+    await control.suspend(request.app[CORE], principal_of(request), job_id, required_version(request), origin_of(request))
+    return await _whole(request, job_id)
+
+
+async def resume(request: web.Request) -> web.Response:
+    """POST /api/jobs/{id}/resume."""
+    job_id = job_id_of(request)
+    await control.resume(request.app[CORE], principal_of(request), job_id, required_version(request), origin_of(request))
+    return await _whole(request, job_id)
+
+
+async def rerun(request: web.Request) -> web.Response:
+    """POST /api/jobs/{id}/rerun: 200, the same job again; 201, a new one, with `as_new`."""
+    core = request.app[CORE]
+    job_id = job_id_of(request)
+    asked = await read_body(request, _RERUN_IN) if request.can_read_body else {"as_new": False}
+    if not asked["as_new"]:
+        await control.rerun(core, principal_of(request), job_id, required_version(request), origin_of(request))
+        return await _whole(request, job_id)
+    submitted = await control.rerun_as_new(core, principal_of(request), job_id, required_version(request))
+    row = submitted.row
+    headers = {**JSON, "ETag": etag(row["version"]), "Location": f"{request.path.rpartition(str(job_id))[0]}{row['id']}"}
+    return web.Response(body=core.reader.render(row, base_url(request)), status=201, headers=headers)
+
+
+async def attempts(request: web.Request) -> web.Response:
+    """GET /api/jobs/{id}/attempts."""
+    core: Core = request.app[CORE]
+    heading = await core.reader.heading(principal_of(request), job_id_of(request))
+    rows = await store.attempts_of(core.pool, heading.id)
+    return json_response({"attempts": [{**row, "error": fragment(row["error"])} for row in rows]})
+
+
+async def messages(request: web.Request) -> web.Response:
+    """GET /api/jobs/{id}/messages: oldest first, after a sequence number."""
+    core: Core = request.app[CORE]
+    asked = query(request, _MESSAGES_IN)
+    heading = await core.reader.heading(principal_of(request), job_id_of(request))
+    limit: int = asked["limit"]
+    rows = await store.messages_of(core.pool, heading.id, asked["after"], asked["level"], limit + 1)
+    envelope: dict[str, Any] = {"messages": [dict(row) for row in rows[:limit]]}
+    headers = {}
+    if len(rows) > limit:
+        envelope["next"] = str(request.rel_url.update_query(after=rows[limit - 1]["seq"]))
+        headers["Link"] = f'<{envelope["next"]}>; rel="next"'
+    return json_response(envelope, headers=headers)
+
+
+async def _whole(request: web.Request, job_id: UUID, *, status: int = 200) -> web.Response:
+    core = request.app[CORE]
+    principal = principal_of(request)
+    heading = await core.reader.heading(principal, job_id)
+    version, body = await core.reader.body(principal, heading, base_url(request))
+    return web.Response(body=body, status=status, headers={**JSON, "ETag": etag(version)})
+
+
+def job_id_of(request: web.Request) -> UUID:
+    """The id in the path; raises NotFound for what is no UUID."""
+    try:
+        return UUID(request.match_info["id"])
+    except ValueError:
+        raise NotFound("no such job") from None
+
+
+def base_url(request: web.Request) -> str:
+    """The origin of links: LAVORI_PUBLIC_URL, or the one that the client called."""
+    return request.app[CORE].settings.public_url or f"{request.scheme}://{request.host}"
+
+
+routes = [
+    web.post("/api/jobs", create),
+    web.get("/api/jobs", list_),
+    web.post("/api/jobs/batch", create_many),
+    web.get("/api/jobs/{id}", read),
+    web.patch("/api/jobs/{id}", patch),
+    web.delete("/api/jobs/{id}", delete),
+    web.post("/api/jobs/{id}/cancel", cancel),
+    web.post("/api/jobs/{id}/suspend", suspend),
+    web.post("/api/jobs/{id}/resume", resume),
+    web.post("/api/jobs/{id}/rerun", rerun),
+    web.get("/api/jobs/{id}/attempts", attempts),
+    web.get("/api/jobs/{id}/messages", messages),
+]

@@ -1,0 +1,163 @@
+"""What the calls about jobs take: marshmallow is the one description of every shape."""
+
+from datetime import UTC, datetime
+
+from marshmallow import Schema, fields, validate
+
+from service.jobs.states import Priority, Status
+
+MOST_IN_A_CALL = 1_000
+MOST_LABELS = 64
+
+_SHORT = validate.Length(max=200)
+_TAG = validate.Regexp(r"[A-Za-z0-9_.-]{0,64}\Z", error="must be at most 64 of A-Z a-z 0-9 _ . -")
+# Beyond these years PostgreSQL, Python and time zones do not agree on what a time is.
+_YEARS = validate.Range(datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
+_SCOPES = validate.OneOf(["public", "private", "organization"])
+_DAY = 86_400
+
+
+def _text(most: int) -> fields.String:
+    return fields.String(load_default=None, allow_none=True, validate=validate.Length(max=most))
+
+
+def _time() -> fields.AwareDateTime:
+    return fields.AwareDateTime(format="iso", load_default=None, allow_none=True, validate=_YEARS)
+
+
+def _seconds(most: int) -> fields.Integer:
+    return fields.Integer(strict=True, load_default=None, allow_none=True, validate=validate.Range(1, most))
+
+
+def _labels() -> fields.Dict:
+    return fields.Dict(
+        keys=fields.String(validate=validate.Length(1, 64)),
+        values=fields.String(validate=validate.Length(max=256)),
+        load_default=dict,
+        validate=validate.Length(max=MOST_LABELS),
+    )
+
+
+class AttachmentIn(Schema):
+    """An attachment: `file` is base64, a data: URL or a URL; `id` one of POST /api/attachments."""
+
+    id = fields.UUID(load_default=None)
+    file = fields.String(load_default=None)
+    name = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=255))
+    mime_type = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=255))
+
+
+class NotifyIn(Schema):
+    """Who is told of the end: addresses, and a webhook; `on` is which ends."""
+
+    emails = fields.List(fields.Email(), load_default=list, validate=validate.Length(max=20))
+    on = fields.List(
+        fields.String(validate=validate.OneOf([Status.FINISHED, Status.FAILED, Status.CANCELLED])),
+        load_default=lambda: [Status.FINISHED, Status.FAILED],
+    )
+    webhook_url = fields.Url(load_default=None, allow_none=True, schemes={"http", "https"}, require_tld=False)
+
+
+class JobIn(Schema):
+    """A job to be created (CONTRACT section 3, Create)."""
+
+    type = fields.String(load_default=None, allow_none=True)
+    definition = fields.String(load_default=None, allow_none=True)
+    args = fields.Dict(load_default=dict)
+    attachment = fields.Nested(AttachmentIn, load_default=None, allow_none=True)
+    description = _text(4_000)
+    category = fields.String(load_default=None, allow_none=True, validate=_SHORT)
+    sub_category = fields.String(load_default=None, allow_none=True, validate=_SHORT)
+    priority = fields.String(load_default=None, allow_none=True, validate=validate.OneOf(list(Priority)))
+    worker_tag = fields.String(load_default=None, allow_none=True, validate=_TAG)
+    labels = _labels()
+    run_at = _time()
+    expires_in = _seconds(365 * _DAY)
+    timeout_seconds = _seconds(7 * _DAY)
+    max_attempts = fields.Integer(strict=True, load_default=None, allow_none=True, validate=validate.Range(1, 100))
+    publish_link_access_scope = fields.String(load_default="private", validate=_SCOPES)
+    can_rerun = fields.Boolean(load_default=None, allow_none=True, truthy={True}, falsy={False})
+    client_request_id = _text(255)
+    correlation_id = _text(255)
+    notify = fields.Nested(NotifyIn, load_default=None, allow_none=True)
+    idempotency_key = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 64))
+
+
+class JobPatch(Schema):
+    """What PATCH may name. A field that is absent stays as it is; null puts it back to its default."""
+
+    args = fields.Dict(allow_none=True)
+    attachment = fields.Nested(AttachmentIn, allow_none=True)
+    description = fields.String(allow_none=True, validate=validate.Length(max=4_000))
+    category = fields.String(allow_none=True, validate=_SHORT)
+    sub_category = fields.String(allow_none=True, validate=_SHORT)
+    priority = fields.String(allow_none=True, validate=validate.OneOf(list(Priority)))
+    worker_tag = fields.String(allow_none=True, validate=_TAG)
+    labels = fields.Dict(
+        keys=fields.String(validate=validate.Length(1, 64)),
+        values=fields.String(allow_none=True, validate=validate.Length(max=256)),
+        allow_none=True,
+        validate=validate.Length(max=MOST_LABELS),
+    )
+    run_at = fields.AwareDateTime(format="iso", allow_none=True, validate=_YEARS)
+    expires_in = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1, 365 * _DAY))
+    timeout_seconds = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1, 7 * _DAY))
+    max_attempts = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1, 100))
+    publish_link_access_scope = fields.String(validate=_SCOPES)
+    can_rerun = fields.Boolean(allow_none=True, truthy={True}, falsy={False})
+    client_request_id = fields.String(allow_none=True, validate=validate.Length(max=255))
+    correlation_id = fields.String(allow_none=True, validate=validate.Length(max=255))
+    notify = fields.Nested(NotifyIn, allow_none=True)
+    purge_at = fields.AwareDateTime(format="iso", allow_none=True, validate=_YEARS)
+
+
+class RerunIn(Schema):
+    """`as_new` makes a new job with the same request instead of running this one again."""
+
+    as_new = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+
+
+def _words(**kwargs: object) -> fields.List[str]:
+    return fields.List(fields.String(**kwargs), load_default=None)  # type: ignore[arg-type]
+
+
+class ListIn(Schema):
+    """The query of GET /api/jobs; a repeated or comma-separated value means any of."""
+
+    status = _words(validate=validate.OneOf(list(Status)))
+    type = _words()
+    definition = _words()
+    created_by = _words()
+    category = _words()
+    sub_category = _words()
+    priority = _words(validate=validate.OneOf(list(Priority)))
+    worker_tag = _words()
+    queue = _words()
+    client_request_id = _words()
+    correlation_id = _words()
+    idempotency_key = _words()
+    number = fields.List(fields.Integer(validate=validate.Range(0, 2**63 - 1)), load_default=None)
+    created_from = _time()
+    created_to = _time()
+    updated_from = _time()
+    updated_to = _time()
+    terminated_from = _time()
+    terminated_to = _time()
+    sort = fields.String(load_default="-created_at", validate=validate.OneOf(["-created_at"]))
+    limit = fields.Integer(load_default=100, validate=validate.Range(1, 1_000))
+    cursor = fields.String(load_default=None)
+    fields_ = fields.List(fields.String(), load_default=None, data_key="fields")
+
+
+class ReadIn(Schema):
+    """The query of GET /api/jobs/{id}."""
+
+    fields_ = fields.List(fields.String(), load_default=None, data_key="fields")
+
+
+class MessagesIn(Schema):
+    """The query of GET /api/jobs/{id}/messages."""
+
+    after = fields.Integer(load_default=0, validate=validate.Range(0, 2**31 - 1))
+    limit = fields.Integer(load_default=100, validate=validate.Range(1, 1_000))
+    level = _words(validate=validate.OneOf(["debug", "info", "warning", "error", "output"]))

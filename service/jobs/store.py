@@ -1,0 +1,238 @@
+"""Jobs in PostgreSQL: create, read, list. What moves a job is in control.py (people) and claims.py (workers)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+
+class NewJob(NamedTuple):
+    """A row to insert; a NamedTuple, so that a batch is turned into columns by zip alone. JSON fields are JSON text."""
+
+    id: UUID
+    tenant_id: int
+    type: str
+    definition: str | None
+    queue: str
+    priority: int
+    worker_tag: str | None
+    max_attempts: int
+    timeout_seconds: int
+    created_by: str
+    args: str
+    attachment_file_id: UUID | None
+    attachment_url: str | None
+    attachment_name: str | None
+    attachment_mime_type: str | None
+    description: str | None
+    category: str | None
+    sub_category: str | None
+    labels: str
+    client_request_id: str | None
+    correlation_id: str | None
+    idempotency_key: str | None
+    can_rerun: bool
+    run_at: datetime | None
+    expires_in: int | None
+    publish_link_access_scope: str
+    notify: str | None
+    root_id: UUID | None
+    digest: bytes | None
+    request_hash: bytes | None
+
+
+INSERT = """
+WITH input AS (
+    SELECT *, date_trunc('milliseconds', now()) AS at
+    FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::text[], $8::smallint[], $9::int[],
+                $10::text[], $11::json[], $12::uuid[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[],
+                $19::jsonb[], $20::text[], $21::text[], $22::text[], $23::bool[], $24::timestamptz[], $25::int[], $26::text[],
+                $27::json[], $28::uuid[], $29::bytea[], $30::bytea[])
+      AS input(id, tenant_id, type, definition, queue, priority, worker_tag, max_attempts, timeout_seconds,
+               created_by, args, attachment_file_id, attachment_url, attachment_name, attachment_mime_type, description, category,
+               sub_category, labels, client_request_id, correlation_id, idempotency_key, can_rerun, run_at, expires_in,
+               publish_link_access_scope, notify, root_id, digest, request_hash)
+), keyed AS (
+    -- in the order of the digests, so that two batches never wait for each other's keys crosswise
+    INSERT INTO idempotency_keys (digest, job_id, request_hash)
+    SELECT digest, id, request_hash FROM input WHERE digest IS NOT NULL ORDER BY digest
+    ON CONFLICT (digest) DO NOTHING
+    RETURNING job_id
+), fresh AS (
+    SELECT * FROM input WHERE digest IS NULL OR id IN (SELECT job_id FROM keyed)
+), inserted AS (
+    INSERT INTO jobs (id, tenant_id, type, definition, queue, priority, worker_tag, max_attempts, timeout_seconds,
+                      due_at, start_by, created_by, created_at, updated_at)
+    SELECT id, tenant_id, type, definition, queue, priority, worker_tag, max_attempts, timeout_seconds,
+           greatest(at, run_at), at + make_interval(secs => expires_in), created_by, at, at
+    FROM fresh
+    RETURNING id, number, created_at, updated_at, due_at, start_by
+), requested AS (
+    INSERT INTO job_requests (job_id, tenant_id, args, attachment_file_id, attachment_url, attachment_name, attachment_mime_type,
+                              description, category, sub_category, labels, client_request_id, correlation_id, idempotency_key,
+                              can_rerun, run_at, expires_in, publish_link_access_scope, notify, root_id, modified_by)
+    SELECT id, tenant_id, args, attachment_file_id, attachment_url, attachment_name, attachment_mime_type,
+           description, category, sub_category, labels, client_request_id, correlation_id, idempotency_key,
+           can_rerun, run_at, expires_in, publish_link_access_scope, notify, root_id, created_by
+    FROM fresh
+), kept AS (
+    UPDATE files SET expires_at = NULL
+    WHERE id IN (SELECT attachment_file_id FROM fresh) AND expires_at IS NOT NULL
+)
+SELECT id, number, created_at, updated_at, due_at, start_by FROM inserted
+"""
+
+
+async def insert_jobs(connection: asyncpg.Pool | asyncpg.Connection, jobs: Sequence[NewJob]) -> list[asyncpg.Record | None]:
+    """Insert jobs with their requests and idempotency keys in one statement.
+
+    Answers a record a job, in order, with the columns that the database decided; None where the key was taken.
+    """
+    rows = {row["id"]: row for row in await connection.fetch(INSERT, *zip(*jobs, strict=True))}
+    return [rows.get(job.id) for job in jobs]
+
+
+KEYED = "SELECT job_id, request_hash FROM idempotency_keys WHERE digest = $1"
+
+
+async def job_of_key(connection: asyncpg.Pool, digest: bytes) -> asyncpg.Record | None:
+    """The job that an idempotency key stands for: `job_id, request_hash`."""
+    return await connection.fetchrow(KEYED, digest)
+
+
+class Heading(NamedTuple):
+    """The narrow part of a job: enough to say who may see it and whether it changed."""
+
+    id: UUID
+    version: int
+    status: str
+    created_by: str
+    shared_with: list[str]
+
+
+HEADINGS = """
+SELECT jobs.id, jobs.tenant_id, jobs.version, jobs.status, jobs.created_by, job_definitions.shared_with
+FROM unnest($1::uuid[], $2::int[]) AS wanted(id, tenant_id)
+JOIN jobs ON jobs.id = wanted.id AND jobs.tenant_id = wanted.tenant_id
+LEFT JOIN job_definitions ON job_definitions.tenant_id = jobs.tenant_id AND job_definitions.code = jobs.definition
+"""
+
+
+async def headings(connection: asyncpg.Pool, wanted: Sequence[tuple[UUID, int]]) -> list[Heading | None]:
+    """Headings by (id, tenant), in order; None where the tenant has no such job."""
+    rows = await connection.fetch(HEADINGS, *zip(*wanted, strict=True))
+    found = {
+        (row["id"], row["tenant_id"]): Heading(row["id"], row["version"], row["status"], row["created_by"], row["shared_with"] or [])
+        for row in rows
+    }
+    return [found.get(one) for one in wanted]
+
+
+READ = """
+SELECT jobs.id, jobs.number, jobs.tenant_id, jobs.version, jobs.type, jobs.definition, jobs.queue, jobs.status, jobs.priority,
+       jobs.worker_tag, jobs.run, jobs.attempt, jobs.claim, jobs.max_attempts, jobs.timeout_seconds, jobs.due_at, jobs.start_by,
+       jobs.cancel_requested_at, jobs.percent_completed, jobs.running_output, jobs.status_text, jobs.response_type, jobs.output,
+       jobs.error, jobs.created_by, jobs.created_at, jobs.updated_at, jobs.started_at, jobs.terminated_at, jobs.purge_at,
+       asked.args, asked.attachment_file_id, asked.attachment_url, asked.attachment_name, asked.attachment_mime_type,
+       asked.description, asked.category, asked.sub_category, asked.labels, asked.client_request_id, asked.correlation_id,
+       asked.idempotency_key, asked.can_rerun, asked.run_at, asked.expires_in, asked.publish_link_access_scope, asked.notify,
+       asked.root_id, asked.modified_by,
+       files.size AS attachment_size, files.sha256 AS attachment_sha256,
+       links.id AS link_id, links.expires_at AS link_expires_at,
+       published.outputs
+FROM unnest($1::uuid[], $2::int[]) AS wanted(id, tenant_id)
+JOIN jobs ON jobs.id = wanted.id AND jobs.tenant_id = wanted.tenant_id
+JOIN job_requests AS asked ON asked.job_id = jobs.id
+LEFT JOIN files ON files.id = asked.attachment_file_id
+LEFT JOIN links ON links.job_id = jobs.id AND links.output_id IS NULL
+LEFT JOIN LATERAL (
+    SELECT json_agg(json_build_object(
+               'id', outputs.id, 'name', stored.name, 'mime_type', stored.mime_type, 'size', stored.size,
+               'sha256', encode(stored.sha256, 'hex'), 'available_formats', outputs.available_formats,
+               'created_at', to_char(outputs.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+               'expires_at', to_char(outputs.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
+             ORDER BY outputs.position) AS outputs
+    FROM outputs JOIN files AS stored ON stored.id = outputs.file_id
+    WHERE outputs.job_id = jobs.id AND outputs.run = jobs.run
+) AS published ON jobs.response_type IS NOT NULL OR jobs.terminated_at IS NOT NULL
+"""
+
+
+async def read_jobs(connection: asyncpg.Pool | asyncpg.Connection, wanted: Sequence[tuple[UUID, int]]) -> list[asyncpg.Record | None]:
+    """Whole jobs by (id, tenant), in order, as job.job_view takes them; None where the tenant has no such job."""
+    rows = {(row["id"], row["tenant_id"]): row for row in await connection.fetch(READ, *zip(*wanted, strict=True))}
+    return [rows.get(one) for one in wanted]
+
+
+LIST = """
+SELECT jobs.id, jobs.version, jobs.status, jobs.created_by, jobs.created_at
+FROM jobs
+JOIN job_requests AS asked ON asked.job_id = jobs.id
+WHERE jobs.tenant_id = $1
+  AND ($2::text IS NULL OR jobs.created_by = $2 OR EXISTS (
+        SELECT FROM job_definitions WHERE job_definitions.tenant_id = jobs.tenant_id AND job_definitions.code = jobs.definition
+          AND job_definitions.shared_with && ARRAY[$2, '*']))
+  AND ($3::timestamptz IS NULL OR (jobs.created_at, jobs.id) < ($3, $4::uuid))
+  AND ($5::text[] IS NULL OR jobs.status = ANY ($5))
+  AND ($6::text[] IS NULL OR jobs.type = ANY ($6))
+  AND ($7::text[] IS NULL OR jobs.definition = ANY ($7))
+  AND ($8::text[] IS NULL OR jobs.created_by = ANY ($8))
+  AND ($9::text[] IS NULL OR asked.category = ANY ($9))
+  AND ($10::text[] IS NULL OR asked.sub_category = ANY ($10))
+  AND ($11::smallint[] IS NULL OR jobs.priority = ANY ($11))
+  AND ($12::text[] IS NULL OR jobs.worker_tag = ANY ($12))
+  AND ($13::text[] IS NULL OR jobs.queue = ANY ($13))
+  AND ($14::text[] IS NULL OR asked.client_request_id = ANY ($14))
+  AND ($15::text[] IS NULL OR asked.correlation_id = ANY ($15))
+  AND ($16::text[] IS NULL OR asked.idempotency_key = ANY ($16))
+  AND ($17::bigint[] IS NULL OR jobs.number = ANY ($17))
+  AND ($18::timestamptz IS NULL OR jobs.created_at >= $18) AND ($19::timestamptz IS NULL OR jobs.created_at <= $19)
+  AND ($20::timestamptz IS NULL OR jobs.updated_at >= $20) AND ($21::timestamptz IS NULL OR jobs.updated_at <= $21)
+  AND ($22::timestamptz IS NULL OR jobs.terminated_at >= $22) AND ($23::timestamptz IS NULL OR jobs.terminated_at <= $23)
+ORDER BY jobs.created_at DESC, jobs.id DESC
+LIMIT $24
+"""
+
+
+async def list_jobs(
+    connection: asyncpg.Pool, tenant_id: int, reader: str | None, after: tuple[datetime, UUID] | None, filters: dict[str, Any], limit: int
+) -> list[asyncpg.Record]:
+    """A page of headings with `created_at`, newest first, of the jobs that `reader` may see (None: all of the tenant)."""
+    words = (
+        "status", "type", "definition", "created_by", "category", "sub_category", "priority", "worker_tag", "queue",
+        "client_request_id", "correlation_id", "idempotency_key", "number",
+        "created_from", "created_to", "updated_from", "updated_to", "terminated_from", "terminated_to",
+    )  # fmt: skip
+    rows: list[asyncpg.Record] = await connection.fetch(
+        LIST, tenant_id, reader, *(after or (None, None)), *(filters.get(word) for word in words), limit
+    )
+    return rows
+
+
+ATTEMPTS = """
+SELECT run, attempt, claim, worker, started_at, ended_at, outcome, error FROM attempts WHERE job_id = $1
+UNION ALL
+SELECT run, attempt, claim, worker_id, claimed_at, NULL, NULL, NULL FROM jobs WHERE id = $1 AND status = 'running'
+ORDER BY claim
+"""
+
+
+async def attempts_of(connection: asyncpg.Pool, job_id: UUID) -> list[asyncpg.Record]:
+    """A job's attempts, oldest first; the one under way has neither end nor outcome."""
+    rows: list[asyncpg.Record] = await connection.fetch(ATTEMPTS, job_id)
+    return rows
+
+
+MESSAGES = """
+SELECT seq, time, level, text, tool_id FROM job_messages
+WHERE job_id = $1 AND seq > $2 AND ($3::text[] IS NULL OR level = ANY ($3))
+ORDER BY seq LIMIT $4
+"""
+
+
+async def messages_of(connection: asyncpg.Pool, job_id: UUID, after: int, levels: list[str] | None, limit: int) -> list[asyncpg.Record]:
+    """A job's messages after a sequence number, oldest first."""
+    rows: list[asyncpg.Record] = await connection.fetch(MESSAGES, job_id, after, levels, limit)
+    return rows

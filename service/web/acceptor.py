@@ -1,0 +1,175 @@
+"""Schemas compiled to acceptors, because marshmallow costs more than all else that a submit does (130 µs a body).
+
+An acceptor is stricter than its schema, never laxer: it takes the plain right body in a few microseconds and gives exactly
+what `schema.load` would give; whatever it is not sure of it refuses, and marshmallow decides, with its own words.
+tests/unit/test_acceptor.py holds both against each other.
+
+Compiled are plain String, Integer, Boolean, Dict, List and Nested fields with Length, Range, OneOf and Regexp. A field of any
+other class is loaded by marshmallow alone, and a schema with hooks or validators of its own is not compiled at all.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, missing, validate
+
+Accept = Callable[[Any], Any]
+
+
+class Refused(Exception):  # noqa: N818 - it is an answer, not an error
+    """The acceptor does not take this; marshmallow decides."""
+
+
+@lru_cache(maxsize=1024)
+def acceptor_of(schema: Schema) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """The acceptor of a schema: a dict in, `schema.load`'s dict out, or Refused."""
+    if schema.unknown != RAISE or schema.partial or any(schema._hooks.values()):  # noqa: SLF001 - nothing public tells
+        return _refuse
+    names: dict[str, tuple[str, Accept]] = {}
+    required: list[str] = []
+    defaults: list[tuple[str, Any]] = []
+    for name, field in schema.load_fields.items():
+        if name in schema.dump_only:
+            continue
+        key = field.data_key or name
+        names[key] = (field.attribute or name, _accept_field(field))
+        if field.required:
+            required.append(key)
+        elif field.load_default is not missing:
+            defaults.append((key, field.load_default))
+
+    def accept(value: dict[str, Any]) -> dict[str, Any]:
+        loaded: dict[str, Any] = {}
+        for key, inner in value.items():
+            known = names.get(key)
+            if known is None:
+                raise Refused
+            loaded[known[0]] = known[1](inner)
+        for key in required:
+            if key not in value:
+                raise Refused
+        for key, default in defaults:
+            if key not in value:
+                loaded[names[key][0]] = default() if callable(default) else default
+        return loaded
+
+    return accept
+
+
+def _refuse(_: Mapping[str, Any]) -> dict[str, Any]:
+    raise Refused
+
+
+def _accept_field(field: fields.Field[Any]) -> Accept:
+    plain = _PLAIN.get(type(field))
+    checks = [_check(one) for one in field.validators]
+    if plain is None or None in checks or (isinstance(field, fields.Integer) and field.as_string):
+        return _by_marshmallow(field)
+    convert = plain(field)
+    if field.allow_none:
+        return _with_checks(lambda value: None if value is None else convert(value), checks)
+    return _with_checks(convert, checks)
+
+
+def _with_checks(convert: Accept, checks: list[Any]) -> Accept:
+    if not checks:
+        return convert
+
+    def accept(value: Any) -> Any:  # noqa: ANN401
+        loaded = convert(value)
+        if loaded is not None:
+            for check in checks:
+                if not check(loaded):
+                    raise Refused
+        return loaded
+
+    return accept
+
+
+def _by_marshmallow(field: fields.Field[Any]) -> Accept:
+    def accept(value: Any) -> Any:  # noqa: ANN401
+        try:
+            return field.deserialize(value)
+        except ValidationError:
+            raise Refused from None
+
+    return accept
+
+
+def _of_type(*kinds: type) -> Callable[[Any], Accept]:
+    def plain(_: object) -> Accept:
+        def accept(value: Any) -> Any:  # noqa: ANN401
+            if type(value) not in kinds:
+                raise Refused
+            return value
+
+        return accept
+
+    return plain
+
+
+def _list(field: fields.List[Any]) -> Accept:
+    inner = _accept_field(field.inner)
+
+    def accept(value: Any) -> Any:  # noqa: ANN401
+        if type(value) is not list:
+            raise Refused
+        return [inner(one) for one in value]
+
+    return accept
+
+
+def _dict(field: fields.Dict) -> Accept:
+    keys = _accept_field(field.key_field) if field.key_field else None
+    values = _accept_field(field.value_field) if field.value_field else None
+
+    def accept(value: Any) -> Any:  # noqa: ANN401
+        if type(value) is not dict:
+            raise Refused
+        if keys is None and values is None:
+            return value
+        return {(keys(k) if keys else k): (values(v) if values else v) for k, v in value.items()}
+
+    return accept
+
+
+def _nested(field: fields.Nested) -> Accept:
+    if field.many:
+        return _by_marshmallow(field)
+    load = acceptor_of(field.schema)
+
+    def accept(value: Any) -> Any:  # noqa: ANN401
+        if type(value) is not dict:
+            raise Refused
+        return load(value)
+
+    return accept
+
+
+_PLAIN: dict[type, Callable[[Any], Accept]] = {
+    fields.String: _of_type(str),
+    fields.Integer: _of_type(int),
+    fields.Boolean: _of_type(bool),
+    fields.List: _list,
+    fields.Dict: _dict,
+    fields.Nested: _nested,
+}
+
+
+def _check(validator: Callable[[Any], Any]) -> Callable[[Any], bool] | None:
+    """The validator as a predicate; None where this module does not know it."""
+    if type(validator) is validate.Length:
+        low = validator.min if validator.equal is None else validator.equal
+        high = validator.max if validator.equal is None else validator.equal
+        return lambda value: (low is None or len(value) >= low) and (high is None or len(value) <= high)
+    if type(validator) is validate.Range and validator.min_inclusive and validator.max_inclusive:
+        least, most = validator.min, validator.max
+        return lambda value: (least is None or value >= least) and (most is None or value <= most)
+    if type(validator) is validate.OneOf:
+        choices = frozenset(validator.choices)
+        return lambda value: value in choices
+    if type(validator) is validate.Regexp:
+        match = validator.regex.match
+        return lambda value: match(value) is not None
+    return None

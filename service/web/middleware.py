@@ -1,0 +1,104 @@
+"""The outermost middleware: a request id on every response, and errors as RFC 9457 problems."""
+
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+import structlog
+from aiohttp import web
+
+from service.db.pool import UNREACHABLE
+from service.errors import (
+    Invalid,
+    LavoriError,
+    MethodNotAllowed,
+    NotFound,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+)
+from service.web.payload import dumps
+
+log = structlog.get_logger()
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+REQUEST_ID = web.RequestKey("request_id", str)
+_SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
+PROBLEM_JSON = "application/problem+json"
+
+
+@web.middleware
+async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request its id, and turn what was raised into a problem."""
+    given = request.headers.get("X-Request-Id")
+    request_id = given if given and _SANE_ID.fullmatch(given) else secrets.token_hex(12)
+    request[REQUEST_ID] = request_id
+    try:
+        response = await handler(request)
+    except LavoriError as error:
+        response = problem_response(request, error)
+    except web.HTTPException as error:
+        response = _of_aiohttp(request, error)
+    except (*UNREACHABLE, asyncpg.PostgresError) as error:
+        response = problem_response(request, _of_database(error, request_id))
+    except Exception:
+        log.exception("request failed", action="http.error", request_id=request_id, method=request.method)
+        response = problem_response(request, LavoriError(f"something went wrong; the log knows more under request {request_id}"))
+    if not response.prepared:
+        response.headers["X-Request-Id"] = request_id
+    return response
+
+
+def problem(error: LavoriError, instance: str | None = None) -> dict[str, Any]:
+    """The body of RFC 9457, with `code`, and `errors` of an Invalid."""
+    body: dict[str, Any] = {
+        "type": f"/problems/{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": str(error),
+        "code": error.code,
+    }
+    if instance:
+        body["instance"] = instance
+    if isinstance(error, Invalid):
+        body["errors"] = [{"pointer": fault.pointer, "detail": fault.detail} for fault in error.faults]
+    return body
+
+
+def problem_response(request: web.Request, error: LavoriError) -> web.Response:
+    """The problem as a response, with the headers that its status asks for."""
+    headers = {"Content-Type": PROBLEM_JSON}
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    return web.Response(body=dumps(problem(error, request.path)), status=error.status, headers=headers)
+
+
+def _of_aiohttp(request: web.Request, error: web.HTTPException) -> web.StreamResponse:
+    if isinstance(error, web.HTTPNotFound):
+        return problem_response(request, NotFound("there is nothing here"))
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        response = problem_response(request, MethodNotAllowed(f"{error.method} is not allowed here; allowed: {allowed}"))
+        response.headers["Allow"] = allowed
+        return response
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return problem_response(request, TooLarge("the body", request.client_max_size))
+    return error
+
+
+def _of_database(error: BaseException, request_id: str) -> LavoriError:
+    unreachable = isinstance(error, UNREACHABLE)
+    log.warning(
+        "database unavailable" if unreachable else "database error",
+        action="db.error",
+        request_id=request_id,
+        error=f"{type(error).__name__}: {error}",
+        exc_info=None if unreachable else error,
+    )
+    if unreachable:
+        return Unavailable("the database can't be reached at the moment")
+    return LavoriError(f"something went wrong; the log knows more under request {request_id}")

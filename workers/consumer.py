@@ -1,0 +1,168 @@
+"""Taking messages from arq's queue: by priority, all free slots in one call, and within milliseconds of a hint.
+
+This is an arq Worker with its polling replaced, because stock arq (0.28) sleeps half a second between polls, takes one job in
+four round trips, knows no priorities, and stands still while a hundred jobs run elsewhere. tests/integration/test_consumer.py
+holds the overridden parts against arq's own, so that a new arq cannot change them unseen.
+
+Nothing is kept in Redis about a job that runs: its lease in PostgreSQL says that. A worker that dies between taking a message
+and claiming its job loses a hint, which redeliver offers again.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import orjson
+import structlog
+from arq import func
+from arq.connections import ArqRedis
+from arq.jobs import DeserializationError, deserialize_job_raw
+from arq.utils import timestamp_ms
+from arq.worker import Function, Worker
+
+from service.jobs import claims, queue
+from workers.run_job import run_job
+from workers.runtime import Runtime
+
+log = structlog.get_logger()
+
+POLL_SECONDS = 0.5
+WITHOUT_REDIS_SECONDS = 1.0
+AGING_MS = 60_000  # a waiting minute outweighs one class of priority, so that low ones stay alive
+
+# KEYS: nothing (lanes are made of tags). ARGV: now, how many, aging, any tag?, only tagged?, lane prefix, tags…
+# Answers: milliseconds until the next message is due (or -1), then message name and payload in turns.
+TAKE = """
+local now, want, aging = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local tags = {}
+if ARGV[5] == '0' then tags[1] = '' end
+if ARGV[4] == '1' then
+  for _, tag in ipairs(redis.call('SMEMBERS', 'lavori:tags')) do tags[#tags + 1] = tag end
+else
+  for i = 7, #ARGV do tags[#tags + 1] = ARGV[i] end
+end
+local lanes, soonest = {}, -1
+local function head(lane)
+  local first = redis.call('ZRANGE', lane.key, 0, 0, 'WITHSCORES')
+  lane.name, lane.score = first[1], tonumber(first[2])
+  if lane.score and lane.score > now then
+    if soonest < 0 or lane.score - now < soonest then soonest = lane.score - now end
+    lane.name = nil
+  end
+end
+for _, tag in ipairs(tags) do
+  for priority = 0, 4 do
+    local lane = {key = ARGV[6] .. priority .. ':' .. tag, bonus = priority * aging}
+    head(lane)
+    if lane.name then lanes[#lanes + 1] = lane end
+  end
+end
+local taken = {soonest}
+while want > 0 do
+  local best
+  for _, lane in ipairs(lanes) do
+    if lane.name and (not best or lane.score - lane.bonus < best.score - best.bonus) then best = lane end
+  end
+  if not best then break end
+  redis.call('ZREM', best.key, best.name)
+  local payload = redis.call('GET', 'arq:job:' .. best.name)
+  redis.call('DEL', 'arq:job:' .. best.name)
+  if payload then
+    taken[#taken + 1] = best.name
+    taken[#taken + 1] = payload
+    want = want - 1
+  end
+  head(best)
+end
+taken[1] = soonest
+return taken
+"""
+
+
+class Consumer(Worker):
+    """An arq worker whose jobs run in the runtime's slots, and outlive the loss of Redis."""
+
+    def __init__(self, runtime: Runtime, redis: ArqRedis) -> None:
+        super().__init__(
+            functions=[func(run_job, name=queue.FUNCTION)],
+            queue_name=queue.LANE.format(priority=1, tag=""),
+            redis_pool=redis,
+            handle_signals=False,
+            max_jobs=runtime.slots.size,
+            keep_result=0,
+            ctx={"runtime": runtime},
+            job_serializer=orjson.dumps,
+            job_deserializer=orjson.loads,
+        )
+        self._slots = runtime.slots
+        self._tags = runtime.tags
+        self._take = redis.register_script(TAKE)
+
+    async def main(self) -> None:
+        """Take and start jobs until cancelled, or until Redis is gone (queue.REDIS_ERRORS)."""
+        while True:
+            self._slots.wake.clear()
+            due_in = await self._take_messages() if self._slots.free else POLL_SECONDS
+            with suppress(TimeoutError):
+                async with asyncio.timeout(due_in):
+                    await self._slots.wake.wait()
+
+    async def _take_messages(self) -> float:
+        """Fill the free slots; answers for how many seconds there is nothing more to take."""
+        free = self._slots.free
+        prefix = queue.LANE.partition("{")[0]
+        tags = self._tags
+        answer: list[Any] = await self._take(
+            args=[timestamp_ms(), free, AGING_MS, int(tags.any_tag), int(tags.only_tagged), prefix, *tags.named]
+        )
+        for name, payload in zip(answer[1::2], answer[2::2], strict=True):
+            self._start(name.decode(), payload)
+        if len(answer) > 2 * free:
+            return 0.0
+        return POLL_SECONDS if answer[0] < 0 else min(POLL_SECONDS, answer[0] / 1000)
+
+    def _start(self, name: str, payload: bytes) -> None:
+        try:
+            function, args, kwargs, _, _ = deserialize_job_raw(payload, deserializer=self.job_deserializer)
+            called = self.functions[function]
+        except (DeserializationError, KeyError) as error:  # a foreign message is logged, never executed
+            log.warning("foreign message dropped", action="queue.foreign", message=name[:100], error=type(error).__name__)
+            return
+        assert isinstance(called, Function)  # noqa: S101 - this worker has no cron jobs
+        self._slots.start(called.coroutine(self.ctx, *args, **kwargs))
+
+
+async def consume(runtime: Runtime, redis: ArqRedis) -> None:
+    """Feed the slots for ever: from arq while Redis is there, else straight from PostgreSQL."""
+    consumer = Consumer(runtime, redis)
+    away = False
+    while True:
+        try:
+            await redis.ping()
+            if away:
+                log.info("redis is back", action="queue.back")
+                away = False
+            await consumer.main()
+        except queue.REDIS_ERRORS as error:
+            if not away:
+                log.warning("redis is away; claiming from PostgreSQL", action="queue.away", error=f"{type(error).__name__}: {error}")
+                away = True
+            await _claim_directly(runtime, consumer.ctx)
+
+
+async def _claim_directly(runtime: Runtime, ctx: dict[Any, Any]) -> None:
+    """One turn without Redis: start what is due, most urgent first; the claim itself settles who gets it."""
+    slots = runtime.slots
+    slots.wake.clear()
+    try:
+        due = await claims.due_jobs(runtime.pool, slots.free) if slots.free else []
+    except Exception as error:  # noqa: BLE001 - PostgreSQL may be away too: the next turn tries again
+        log.warning("nothing can be claimed", action="queue.claim_failed", error=f"{type(error).__name__}: {error}")
+        due = []
+    for row in due:
+        slots.start(run_job(ctx, str(row["id"])))
+    with suppress(TimeoutError):
+        async with asyncio.timeout(WITHOUT_REDIS_SECONDS):
+            await slots.wake.wait()
+
+

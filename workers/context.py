@@ -1,0 +1,141 @@
+"""What the coroutine of a job type is given."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+from uuid_utils.compat import uuid7
+
+from service.files.storage import BlobWriter, Storage
+from service.files.store import insert_file
+from service.jobs import claims
+from service.jobs.jobtype import JobFailed
+from service.settings import Settings
+from service.web.payload import dumps
+from workers.lease import Lease, LeaseLost, Stop
+from workers.progress import ProgressBook
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """The file that came with the job; `JobContext.attachment_path` has its bytes."""
+
+    name: str
+    mime_type: str
+    size: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A file that the job made: stored, and published when the job is settled."""
+
+    id: UUID
+    file_id: UUID
+    available_formats: tuple[str, ...]
+
+
+class JobContext:
+    """One attempt of one job: its facts, and the ways to report, to publish files and to commit effects safely."""
+
+    def __init__(
+        self,
+        row: asyncpg.Record,
+        args: dict[str, Any],
+        lease: Lease,
+        book: ProgressBook,
+        pool: asyncpg.Pool,
+        storage: Storage,
+        settings: Settings,
+    ) -> None:
+        self.id: UUID = row["id"]
+        self.number: int = row["number"]
+        self.tenant_id: int = row["tenant_id"]
+        self.type: str = row["type"]
+        self.run: int = row["run"]
+        self.attempt: int = row["attempt"]
+        self.claim: int = row["claim"]
+        self.created_by: str = row["created_by"]
+        self.created_at: datetime = row["created_at"]
+        self.started_at: datetime = row["started_at"]
+        self.args = args
+        self.attachment = (
+            Attachment(row["attachment_name"], row["attachment_mime_type"], row["attachment_size"], row["attachment_key"])
+            if row["attachment_key"]
+            else None
+        )
+        self.pool = pool
+        self.storage = storage
+        self.settings = settings
+        self.outputs: list[Output] = []
+        self._lease = lease
+        self._book = book
+
+    def progress(self, percent: float | None = None, running_output: str | None = None, *, status_text: str | None = None) -> None:
+        """Say how far the job is: percent 0 to 99 (it never falls), one line of running output, two words of status.
+
+        Cheap: call it as often as you like; at most four a second are written, and the last one always.
+        """
+        self._book.progress(self._lease, percent, running_output, status_text)
+
+    def message(self, text: str, *, level: str = "info", tool_id: str | None = None) -> None:
+        """Add a line to the job's messages: level debug, info, warning, error or output; `tool_id` names the step."""
+        self._book.message(self._lease, level, text, tool_id)
+
+    @asynccontextmanager
+    async def attachment_path(self) -> AsyncIterator[Path]:
+        """The attachment's bytes as a local file, for the time of the block."""
+        if self.attachment is None:
+            raise JobFailed("no_attachment", "the job has no attachment")
+        async with self.storage.local(self.attachment.key) as path:
+            yield path
+
+    @asynccontextmanager
+    async def create_output(self, name: str, mime_type: str, *, formats: Sequence[str] = ()) -> AsyncIterator[BlobWriter]:
+        """Write an output file; it is published with the job's end. Left by an error, it leaves nothing behind.
+
+        Bytes first, row second: the row lives for a day on its own, and for good once the settlement names it.
+        """
+        async with self.storage.create(None) as writer:
+            yield writer
+        file_id = await insert_file(
+            self.pool, tenant_id=self.tenant_id, name=name, mime_type=mime_type, blob=writer.blob, created_by=self.created_by
+        )
+        self.outputs.append(Output(uuid7(), file_id, tuple(formats)))
+
+    @asynccontextmanager
+    async def fenced(self) -> AsyncIterator[asyncpg.Connection]:
+        """A transaction for effects that must happen once: it begins only while this attempt holds its lease.
+
+        Attempts of one job pass here one after the other, and each sees the checkpoint that the one before committed.
+        Raises LeaseLost, which must pass through.
+        """
+        async with self.pool.acquire() as connection, connection.transaction():
+            await self._lock_checkpoint(connection)
+            yield connection
+
+    async def checkpoint_state(self) -> Any:  # noqa: ANN401
+        """What an earlier attempt of this run saved last, or None."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            return orjson.loads(await self._lock_checkpoint(connection))
+
+    async def save_checkpoint(self, connection: asyncpg.Connection, state: object) -> None:
+        """Within `fenced`: remember how far the effects came; commits with them."""
+        await claims.save_checkpoint(connection, self.id, dumps(state).decode())
+
+    async def _lock_checkpoint(self, connection: asyncpg.Connection) -> str:
+        try:
+            state = await claims.lock_checkpoint_if_held(connection, self.id, self.run, self._lease.lease_id)
+        except asyncpg.ForeignKeyViolationError:  # the job itself is gone
+            state = None
+        if state is None:
+            self._lease.stop(Stop.LEASE_LOST)
+            raise LeaseLost
+        return state
+

@@ -1,0 +1,173 @@
+"""Leases: how the world knows that this worker lives, and how this worker learns that it must stop.
+
+The keeper beats in a thread of its own with a connection of its own: a coroutine that keeps the event loop busy starves
+neither the heartbeat nor, through it, the other jobs of the process. Twice a second it asks which of its jobs somebody wants
+cancelled, so cancellation arrives within a second even while Redis is away; a quarter into each lease it renews it.
+
+A worker that can't reach PostgreSQL gives its jobs up before their leases end: by then somebody else may run them.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from service.db.pool import UNREACHABLE
+from service.jobs import claims
+
+log = structlog.get_logger()
+
+TURN_SECONDS = 0.5
+RENEW_AFTER = 0.25  # of the lease
+GIVE_UP_AFTER = 0.8  # of the lease
+
+
+class Stop(StrEnum):
+    """Why a job that runs is told to stop."""
+
+    CANCELLED = "cancelled"  # somebody asked for it
+    LEASE_LOST = "lease_lost"  # another worker may have it: nothing may be written any more
+    SHUTDOWN = "shutdown"  # this process ends and hands the job back
+    TIMED_OUT = "timed_out"
+
+
+class LeaseLost(Exception):  # noqa: N818 - it is news, not a fault of the job
+    """The claim is no longer ours: whatever this attempt would write is void."""
+
+
+class Lease:
+    """One claim that this process holds; `stopped` tells its job why to stop."""
+
+    __slots__ = ("job_id", "lease_id", "lost", "renewed_at", "stopped")
+
+    def __init__(self, job_id: UUID, lease_id: UUID, claimed_at: float) -> None:
+        """Take over a claim that was asked for at `claimed_at` (monotonic seconds)."""
+        self.job_id = job_id
+        self.lease_id = lease_id
+        self.renewed_at = claimed_at
+        self.stopped: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()
+        self.lost = False  # nothing may be written any more
+
+    def stop(self, why: Stop) -> None:
+        """Tell the job to stop; the first reason is the one it is told."""
+        self.lost = self.lost or why is Stop.LEASE_LOST
+        if not self.stopped.done():
+            self.stopped.set_result(why)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFacts:
+    """What the table `workers` says of this process."""
+
+    id: str
+    tags: Sequence[str]
+    types: Sequence[str]
+    concurrency: int
+    version: str
+
+
+class LeaseKeeper:
+    """Keeps this process's leases alive from its own thread; a context manager of the loop that runs the jobs."""
+
+    def __init__(self, dsn: str, facts: WorkerFacts, lease_seconds: float) -> None:
+        self._dsn = dsn
+        self._facts = facts
+        self._lease_seconds = lease_seconds
+        self._held: dict[UUID, Lease] = {}
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="leases", daemon=True)
+        self._beaten_at = float("-inf")
+        self.draining = False
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._closing.set()
+        await asyncio.to_thread(self._thread.join)
+
+    def hold(self, lease: Lease) -> None:
+        """Keep this lease alive from now on."""
+        self._held[lease.lease_id] = lease
+
+    def drop(self, lease: Lease) -> None:
+        """The claim has ended."""
+        self._held.pop(lease.lease_id, None)
+
+    def stop_job(self, job_id: UUID, why: Stop) -> None:
+        """Stop a job by its id, if this process runs it."""
+        for lease in self._held.values():
+            if lease.job_id == job_id:
+                lease.stop(why)
+
+    def stop_all(self, why: Stop) -> None:
+        """Stop every job of this process."""
+        for lease in list(self._held.values()):
+            lease.stop(why)
+
+    def _tell(self, lease: Lease, why: Stop) -> None:
+        if not self._closing.is_set():
+            with suppress(RuntimeError):  # the loop has just closed: nobody is left to be told
+                self._loop.call_soon_threadsafe(lease.stop, why)
+
+    def _beat(self) -> None:
+        asyncio.run(self._keep())
+
+    async def _keep(self) -> None:
+        connection: asyncpg.Connection | None = None
+        while not self._closing.is_set():
+            began = time.monotonic()
+            try:
+                if connection is None or connection.is_closed():
+                    connection = await asyncpg.connect(self._dsn, timeout=3, command_timeout=max(1.0, self._lease_seconds / 4))
+                await self._turn(connection)
+            except UNREACHABLE as error:
+                log.warning("leases can't be renewed", action="lease.beat_failed", error=f"{type(error).__name__}: {error}")
+                if connection is not None:
+                    connection.terminate()
+                    connection = None
+            self._give_up_what_is_late()
+            await asyncio.sleep(max(0.05, TURN_SECONDS - (time.monotonic() - began)))
+        if connection is not None:
+            connection.terminate()
+
+    async def _turn(self, connection: asyncpg.Connection) -> None:
+        now = time.monotonic()
+        if now - self._beaten_at >= self._lease_seconds / 4 or self.draining:
+            facts = self._facts
+            await claims.beat(connection, facts.id, facts.tags, facts.types, facts.concurrency, facts.version, self.draining)
+            self._beaten_at = now
+        held = list(self._held.values())
+        if not held:
+            return
+        flagged = await claims.cancel_requests(connection, [lease.job_id for lease in held])
+        for lease in held:
+            if lease.lease_id in flagged:
+                self._tell(lease, Stop.CANCELLED)
+        tired = [lease for lease in held if now - lease.renewed_at >= self._lease_seconds * RENEW_AFTER]
+        if not tired:
+            return
+        alive = await claims.renew_leases(connection, [(lease.job_id, lease.lease_id) for lease in tired], self._lease_seconds)
+        for lease in tired:
+            if lease.lease_id in alive:
+                lease.renewed_at = now
+            elif lease.lease_id in self._held:  # else it was settled meanwhile
+                log.warning("lease lost", action="lease.lost", job_id=str(lease.job_id))
+                self._tell(lease, Stop.LEASE_LOST)
+
+    def _give_up_what_is_late(self) -> None:
+        too_late = time.monotonic() - self._lease_seconds * GIVE_UP_AFTER
+        for lease in list(self._held.values()):
+            if lease.renewed_at < too_late:
+                self._tell(lease, Stop.LEASE_LOST)

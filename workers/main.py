@@ -1,0 +1,117 @@
+"""A worker process: start its parts, run jobs until told to stop, drain."""
+
+import asyncio
+import os
+import random
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from uuid import uuid4
+
+import structlog
+
+from service.db.pool import UNREACHABLE, create_pool
+from service.files.storage import open_storage
+from service.jobs import queue
+from service.jobs.claims import Tags
+from service.jobs.jobtype import JobTypes
+from service.settings import Settings
+from workers.consumer import consume
+from workers.ear import listen
+from workers.lease import LeaseKeeper, Stop, WorkerFacts
+from workers.progress import ProgressBook
+from workers.runtime import Runtime, Slots
+from workers.upkeep.expire import expire
+from workers.upkeep.purge import purge
+from workers.upkeep.redeliver import redeliver
+from workers.upkeep.rescue import rescue
+
+log = structlog.get_logger()
+
+VERSION = "0.1.0"
+DUTIES: tuple[Callable[[Runtime], Awaitable[None]], ...] = (redeliver, rescue, expire, purge)
+
+
+async def run_worker(settings: Settings, job_types: JobTypes) -> None:
+    """Work until SIGTERM or SIGINT; then let jobs finish for the drain time, hand the rest back, and return."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await work(settings, job_types, stop)
+
+
+async def work(settings: Settings, job_types: JobTypes, stop: asyncio.Event) -> None:
+    """Run jobs until `stop` is set, then drain."""
+    if settings.database_url is None or settings.redis_url is None:
+        message = "a worker needs DATABASE_URL and REDIS_URL"
+        raise ValueError(message)
+    worker_id = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+    facts = WorkerFacts(worker_id, list(settings.worker_tags), sorted(job_types), settings.worker_concurrency, VERSION)
+    pool = await create_pool(settings.database_url, size=12, application="lavori worker")
+    redis = queue.connect(settings.redis_url)
+    dispatcher = queue.Dispatcher(redis)
+    try:
+        async with LeaseKeeper(settings.database_url, facts, settings.lease_seconds) as keeper:
+            runtime = Runtime(
+                settings=settings,
+                job_types=job_types,
+                worker_id=worker_id,
+                tags=worker_tags(settings.worker_tags),
+                pool=pool,
+                storage=open_storage(settings.storage_url),
+                dispatcher=dispatcher,
+                keeper=keeper,
+                book=ProgressBook(pool),
+                slots=Slots(settings.worker_concurrency),
+            )
+            await _work(runtime, queue.connect(settings.redis_url), stop)
+    finally:
+        await dispatcher.close()
+        await pool.close()
+
+
+async def _work(runtime: Runtime, redis: queue.ArqRedis, stop: asyncio.Event) -> None:
+    log.info("worker started", action="worker.started", worker=runtime.worker_id, concurrency=runtime.slots.size)
+    async with asyncio.TaskGroup() as parts:
+        feeding = parts.create_task(consume(runtime, redis))
+        others = [parts.create_task(listen(runtime, redis)), parts.create_task(runtime.book.run())]
+        others += [parts.create_task(_sweep(runtime, duty)) for duty in DUTIES]
+        await stop.wait()
+        feeding.cancel()
+        await _drain(runtime)
+        for part in others:
+            part.cancel()
+    await redis.aclose()
+    log.info("worker stopped", action="worker.stopped", worker=runtime.worker_id)
+
+
+async def _drain(runtime: Runtime) -> None:
+    """Let jobs finish for the drain time, then hand back what still runs: it starts elsewhere at once."""
+    runtime.keeper.draining = True
+    log.info("draining", action="worker.draining", worker=runtime.worker_id, jobs=runtime.slots.busy)
+    if not await runtime.slots.wait(runtime.settings.drain_seconds):
+        runtime.keeper.stop_all(Stop.SHUTDOWN)
+        await runtime.slots.wait(runtime.settings.cancel_grace_seconds + 5)
+
+
+async def _sweep(runtime: Runtime, duty: Callable[[Runtime], Awaitable[None]]) -> None:
+    """Do one duty of upkeep each sweep, at times of its own so that workers don't march in step."""
+    while True:
+        try:
+            await duty(runtime)
+        except (*UNREACHABLE, *queue.REDIS_ERRORS) as error:
+            log.debug("upkeep waits", action="upkeep.waits", duty=duty.__name__, error=f"{type(error).__name__}: {error}")
+        except Exception:
+            log.exception("upkeep failed", action="upkeep.failed", duty=duty.__name__)
+        await asyncio.sleep(runtime.settings.sweep_seconds * random.uniform(0.8, 1.0))  # noqa: S311
+
+
+def worker_tags(words: tuple[str, ...]) -> Tags:
+    """LAVORI_WORKER_TAGS: `*` takes any or none, `a` jobs tagged a and untagged ones, `!a` only jobs tagged a."""
+    named = tuple(word.removeprefix("!") for word in words if word not in ("*", ""))
+    return Tags(
+        only_tagged=bool(named) and all(word.startswith("!") for word in words),
+        any_tag="*" in words or not words,
+        named=named,
+    )

@@ -1,0 +1,167 @@
+"""The one arq function, a pipeline on one page: claim → resolve → run → decide → settle."""
+
+import asyncio
+import time
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import structlog
+from marshmallow import ValidationError
+from uuid_utils.compat import uuid7
+
+from service.db.pool import UNREACHABLE
+from service.errors import LavoriError
+from service.jobs import queue
+from service.jobs.claims import Settlement
+from service.jobs.jobtype import JobFailed, JobType
+from service.jobs.states import Status
+from service.web.payload import dumps, parse_json
+from workers.context import JobContext
+from workers.lease import Lease, LeaseLost, Stop
+from workers.outcome import Ending, Failure, Outcome, decide
+from workers.progress import clean
+from workers.runtime import Runtime, SettleOrder
+
+log = structlog.get_logger()
+
+SETTLE_AGAIN_SECONDS = 0.5
+
+
+async def run_job(ctx: dict[str, Any], job_id: str) -> None:
+    """Run one job, if it is there to be run: a message is a hint, and a stale one is done at once."""
+    runtime: Runtime = ctx["runtime"]
+    asked_at = time.monotonic()
+    row = await runtime.claim(UUID(job_id))
+    if row is None:
+        return
+    lease = Lease(row["id"], row["lease_id"], asked_at)
+    runtime.keeper.hold(lease)
+    try:
+        job_type = runtime.job_types[row["type"]]
+        job = JobContext(row, {}, lease, runtime.book, runtime.pool, runtime.storage, runtime.settings)
+        ending = await _run(runtime, job_type, job, lease, row)
+        if lease.lost:
+            log.warning("lease lost, nothing written", action="job.fenced", job_id=job_id, type=job_type.code)
+            return
+        outcome = decide(
+            ending,
+            attempt=row["attempt"],
+            max_attempts=row["max_attempts"],
+            timeout_seconds=row["timeout_seconds"],
+            retry_seconds=job_type.retry_seconds,
+        )
+        await _settle(runtime, job, lease, outcome)
+    finally:
+        runtime.keeper.drop(lease)
+
+
+async def _run(runtime: Runtime, job_type: JobType, job: JobContext, lease: Lease, row: asyncpg.Record) -> Ending:
+    """Run the coroutine until it ends, or is told to stop and has had its grace."""
+    task = asyncio.create_task(_call(job_type, job, row["args"]))
+    grace = runtime.settings.cancel_grace_seconds
+    try:
+        await asyncio.wait({task, lease.stopped}, timeout=row["timeout_seconds"], return_when=asyncio.FIRST_COMPLETED)
+        stop = None
+        if not task.done():
+            stop = lease.stopped.result() if lease.stopped.done() else Stop.TIMED_OUT
+            task.cancel()
+            await asyncio.wait({task}, timeout=grace)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if not task.done():
+        log.error("a job does not heed its cancellation and is abandoned", action="job.abandoned", job_id=str(job.id), type=job.type)
+        return Ending(stop=stop, abandoned=True)
+    if task.cancelled():
+        return Ending(error=asyncio.CancelledError(), stop=stop)
+    error = task.exception()
+    if error is None:
+        return Ending(result=task.result(), stop=stop)
+    if not isinstance(error, JobFailed | LeaseLost):
+        log.error("a job type raised", action="job.error", job_id=str(job.id), type=job.type, exc_info=error)
+    return Ending(error=error, stop=stop)
+
+
+async def _call(job_type: JobType, job: JobContext, args: str) -> Any:  # noqa: ANN401
+    try:
+        job.args = dict(job_type.params.load(parse_json(args.encode())))
+    except (ValidationError, LavoriError) as error:  # the type's schema has changed since the job was made
+        raise JobFailed("invalid_args", f"the args do not fit the job type: {error}") from None
+    try:
+        return await job_type.run(job)
+    except LavoriError as error:
+        raise JobFailed(error.code, str(error), retryable=error.status >= 500) from error  # noqa: PLR2004
+
+
+async def _settle(runtime: Runtime, job: JobContext, lease: Lease, outcome: Outcome) -> None:
+    """Write the end, for as long as the lease is ours; then let the next try be known."""
+    try:
+        output, response_type = await _output(job, outcome)
+    except (TypeError, LavoriError) as error:
+        output, response_type = None, None
+        code = error.code if isinstance(error, LavoriError) else "invalid_output"
+        outcome = Outcome(Status.FAILED, "failed", failure=Failure(code, f"the output could not be kept: {error}", retryable=False))
+    entry = await runtime.book.take(lease)
+    failure = outcome.failure
+    ended = outcome.status is not Status.PENDING
+    settlement = Settlement(
+        job_id=job.id,
+        lease_id=lease.lease_id,
+        status=outcome.status,
+        outcome=outcome.attempt_outcome,
+        next_attempt=outcome.counts_as_try,
+        retry_seconds=outcome.retry_seconds,
+        percent=entry.percent if entry else None,
+        running_output=entry.running_output if entry else None,
+        output=clean(failure.message, runtime.settings.inline_limit) if failure and ended else output,
+        response_type=response_type,
+        error=dumps({"code": failure.code, "message": clean(failure.message, 4_096), "retryable": failure.retryable}).decode()
+        if failure
+        else None,
+        outputs=_outputs(job) if ended else "[]",
+        link_id=uuid7() if job.outputs and ended else None,
+        messages=len(entry.messages) if entry else 0,
+    )
+    order = SettleOrder(settlement, entry.lines() if entry else [])
+    while not lease.lost:
+        try:
+            row = await runtime.settle(order)
+        except UNREACHABLE:
+            await asyncio.sleep(SETTLE_AGAIN_SECONDS)
+            continue
+        if row is None:
+            log.warning("lease lost, nothing written", action="job.fenced", job_id=str(job.id), type=job.type)
+            return
+        log.info("job settled", action=f"job.{outcome.attempt_outcome}", job_id=str(job.id), type=job.type, status=row["status"])
+        if row["status"] == Status.PENDING:
+            runtime.dispatcher.nudge(
+                queue.Message(row["id"], row["run"], row["claim"], row["priority"], row["worker_tag"], row["due_at"])
+            )
+        return
+
+
+async def _output(job: JobContext, outcome: Outcome) -> tuple[str | None, str | None]:
+    """The result as text, and how it is answered: a small one inline, a large one as an output file of its own."""
+    if outcome.status is not Status.FINISHED:
+        return None, None
+    result = outcome.result
+    if result is None:
+        return None, "publish_link" if job.outputs else "inline"
+    text = (result if isinstance(result, str) else dumps(result).decode()).replace("\0", "\ufffd")
+    data = text.encode("utf-8", "replace")
+    if len(data) <= job.settings.inline_limit:
+        return data.decode(), "inline"
+    name, mime_type = ("output.txt", "text/plain") if isinstance(result, str) else ("output.json", "application/json")
+    async with job.create_output(name, mime_type) as writer:
+        await writer.write(data)
+    return None, "publish_link"
+
+
+def _outputs(job: JobContext) -> str:
+    return dumps(
+        [
+            {"id": made.id, "file_id": made.file_id, "position": position, "available_formats": made.available_formats}
+            for position, made in enumerate(job.outputs)
+        ]
+    ).decode()

@@ -1,0 +1,22 @@
+"""Takes back the jobs of dead workers, and ends what did not heed its cancellation."""
+
+import structlog
+
+from service.jobs import claims, queue
+from service.jobs.states import Status
+from workers.runtime import Runtime
+
+log = structlog.get_logger()
+
+
+async def rescue(runtime: Runtime) -> None:
+    """Rescue until nothing is left to rescue; what waits again is offered at once."""
+    while rows := await claims.rescue_dead(runtime.pool, runtime.settings.cancel_grace_seconds):
+        for row in rows:
+            log.warning(
+                "rescued from a lost worker", action="job.rescued", job_id=str(row["id"]), status=row["status"], worker=row["worker_id"]
+            )
+            if row["status"] == Status.PENDING:
+                runtime.dispatcher.nudge(
+                    queue.Message(row["id"], row["run"], row["claim"], row["priority"], row["worker_tag"], row["due_at"])
+                )
