@@ -1,6 +1,7 @@
 """What can go wrong, as a small tree of facts. HTTP appears only as class attributes; the edge turns them into problems.
 
-`str(error)` is the `detail` that a client reads: no SQL, no path, no internals. Codes are stable and documented in docs/errors.md.
+`str(error)` is the `detail` that a client reads: no SQL, no path, no internals. Codes are stable and
+documented in docs/errors.md.
 """
 
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import ClassVar
 
 
 class LavoriError(Exception):
-    """Something a caller can be told about."""
+    """A fault of the service itself; its kinds below are facts that a caller can act on."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
@@ -73,7 +74,7 @@ class NotRerunnable(WrongState):
 
 
 class Conflict(LavoriError):
-    """A code that is taken."""
+    """A code that is taken, or a thing that others still depend on."""
 
     status, code, title = 409, "conflict", "Conflict"
 
@@ -127,7 +128,7 @@ class Fault:
 
 
 class Invalid(LavoriError):
-    """Well-formed, but wrong; `faults` names every place."""
+    """Well-formed, but wrong; every place is named."""
 
     status, code, title = 422, "invalid", "Invalid request"
 

@@ -81,7 +81,8 @@ async def test_no_bytes_in_the_header_cause_a_500(admin: Caller) -> None:
             value[chance.randrange(len(value))] = chance.randrange(256)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(
-            b"GET /api/me HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: %b\r\n\r\n" % bytes(value)
+            b"GET /api/me HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: %b\r\n\r\n"
+            % bytes(value)
         )
         status = int((await reader.readline()).split()[1])
         assert status in {200, 400, 401}, bytes(value)
@@ -242,6 +243,17 @@ async def test_a_flood_of_strangers_displaces_nobody(
     for number in range(25, 50):
         await remembered.of(f"stranger-number-{number:04}")
     assert next(iter(remembered._known.values()))[1].name == "admin"
+
+
+async def test_an_answer_under_way_when_all_was_forgotten_is_not_remembered(admin: Caller) -> None:
+    app = admin.client.app
+    assert app is not None
+    remembered = app[identities.IDENTITIES]
+    under_way = asyncio.create_task(remembered.of(ADMIN_KEY))
+    await asyncio.sleep(0)
+    remembered.forget()
+    assert await under_way is not None
+    assert remembered._known == {}
 
 
 async def test_while_the_database_is_away_the_answer_is_a_503(admin: Caller, pool: asyncpg.Pool) -> None:
