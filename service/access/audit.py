@@ -30,7 +30,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 
 
-async def record(  # noqa: PLR0917 - the columns of a row, in their order
+async def record(
     connection: Connection,
     principal: Principal,
     action: str,

@@ -94,15 +94,7 @@ async def list_problems(request: web.Request) -> web.Response:
     return _page("Problems", f"<ul>{items}</ul>")
 
 
-asyn
-async
-def read_problem(request
-read_problem(request: web.Request web.Reques
-web.Request web.Request)
-
-- -> web.Respons
-web.Respons web.Respons
-web.Response web.Response:
+async def read_problem(request: web.Request) -> web.Response:
     """GET /problems/{code}: one code. Raises NotFound."""
     problem = PROBLEMS.get(request.match_info["code"])
     if problem is None:
