@@ -309,3 +309,11 @@ CREATE TABLE dovuti (
     PRIMARY KEY (tenant_id, service_id, notice_number),
     CHECK (expire_at >= created_at)
 );
+
+CREATE TABLE dovuti_duplicates (                       -- rows that on_duplicate "reject" refused: to a next attempt of the run,
+    job_id    uuid NOT NULL REFERENCES jobs ON DELETE CASCADE,   -- the dues that this one wrote look the same as theirs
+    run       integer NOT NULL,
+    last_row  integer NOT NULL,                        -- of the batch
+    rows      integer[] NOT NULL,
+    PRIMARY KEY (job_id, run, last_row)
+);

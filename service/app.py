@@ -8,10 +8,9 @@ from aiohttp import web
 
 from service.access import routes as access_routes
 from service.access.identities import identities
-from service.access.middleware import authenticate
+from service.access.middleware import authenticate, open_to_all
 from service.access.store import ensure_admin_key
 from service.db.pool import create_pool
-from service.dovuti import routes as dovuti_routes
 from service.files import routes as files_routes
 from service.files.keys import SIGNER, STORAGE
 from service.files.links import LinkSigner
@@ -22,11 +21,12 @@ from service.jobs.core import CORE, make_core
 from service.jobs.jobtype import JobTypes
 from service.keys import DRAINING, POOL, REDIS, SETTINGS
 from service.settings import Settings
-from service.web import health, problems
+from service.web import health
 from service.web.middleware import edge
 
 JOB_TYPES = web.AppKey("job_types", JobTypes)
-FEATURES = (jobs_routes, files_routes, access_routes, dovuti_routes, health, problems)
+FEATURES = (jobs_routes, files_routes, access_routes, health)
+OPEN = (health,)
 POOL_SIZE = 16
 
 
@@ -39,6 +39,8 @@ def create_app(settings: Settings, job_types: JobTypes) -> web.Application:
     app.cleanup_ctx.extend((database, identities, jobs))
     for feature in FEATURES:
         for route in feature.routes:
+            if feature in OPEN:
+                open_to_all(route.handler)
             app.router.add_route(route.method, route.path, route.handler)
             if route.path.startswith("/api/"):
                 app.router.add_route(route.method, "/{lang:[a-z][a-z]|lang}" + route.path, route.handler)

@@ -1,4 +1,4 @@
-"""What can go wrong, as a small tree of facts. HTTP appears only as class attributes; the edge turns them into problems.
+"""What can go wrong, as a small tree of facts; HTTP appears only as class attributes.
 
 `str(error)` is the `detail` that a client reads: no SQL, no path, no internals. Codes are stable and
 documented in docs/errors.md.

@@ -1,11 +1,12 @@
 """Taking messages from arq's queue: by priority, all free slots in one call, and within milliseconds of a hint.
 
-This is an arq Worker with its polling replaced, because stock arq (0.28) sleeps half a second between polls, takes one job in
-four round trips, knows no priorities, and stands still while a hundred jobs run elsewhere. tests/integration/test_consumer.py
-holds the overridden parts against arq's own, so that a new arq cannot change them unseen.
+This is an arq Worker with its polling replaced, because stock arq (0.28) sleeps half a second between polls,
+takes one job in four round trips, knows no priorities, and stands still while a hundred jobs run elsewhere.
+tests/integration/test_consumer.py holds the overridden parts against arq's own, so that a new arq cannot
+change them unseen.
 
-Nothing is kept in Redis about a job that runs: its lease in PostgreSQL says that. A worker that dies between taking a message
-and claiming its job loses a hint, which redeliver offers again.
+Nothing is kept in Redis about a job that runs: its lease in PostgreSQL says that. A worker that dies between
+taking a message and claiming its job loses a hint, which redeliver offers again.
 """
 
 import asyncio
@@ -113,7 +114,15 @@ class Consumer(Worker):
         prefix = queue.LANE.partition("{")[0]
         tags = self._tags
         answer: list[Any] = await self._take(
-            args=[timestamp_ms(), free, AGING_MS, int(tags.any_tag), int(tags.only_tagged), prefix, *tags.named]
+            args=[
+                timestamp_ms(),
+                free,
+                AGING_MS,
+                int(tags.any_tag),
+                int(tags.only_tagged),
+                prefix,
+                *tags.named,
+            ]
         )
         for name, payload in zip(answer[1::2], answer[2::2], strict=True):
             self._start(name.decode(), payload)
@@ -126,7 +135,12 @@ class Consumer(Worker):
             function, args, kwargs, _, _ = deserialize_job_raw(payload, deserializer=self.job_deserializer)
             called = self.functions[function]
         except (DeserializationError, KeyError) as error:  # a foreign message is logged, never executed
-            log.warning("foreign message dropped", action="queue.foreign", message=name[:100], error=type(error).__name__)
+            log.warning(
+                "foreign message dropped",
+                action="queue.foreign",
+                message=name[:100],
+                error=type(error).__name__,
+            )
             return
         assert isinstance(called, Function)  # noqa: S101 - this worker has no cron jobs
         self._slots.start(called.coroutine(self.ctx, *args, **kwargs))
@@ -145,7 +159,11 @@ async def consume(runtime: Runtime, redis: ArqRedis) -> None:
             await consumer.main()
         except queue.REDIS_ERRORS as error:
             if not away:
-                log.warning("redis is away; claiming from PostgreSQL", action="queue.away", error=f"{type(error).__name__}: {error}")
+                log.warning(
+                    "redis is away; claiming from PostgreSQL",
+                    action="queue.away",
+                    error=f"{type(error).__name__}: {error}",
+                )
                 away = True
             await _claim_directly(runtime, consumer.ctx)
 
@@ -157,12 +175,12 @@ async def _claim_directly(runtime: Runtime, ctx: dict[Any, Any]) -> None:
     try:
         due = await claims.due_jobs(runtime.pool, slots.free) if slots.free else []
     except Exception as error:  # noqa: BLE001 - PostgreSQL may be away too: the next turn tries again
-        log.warning("nothing can be claimed", action="queue.claim_failed", error=f"{type(error).__name__}: {error}")
+        log.warning(
+            "nothing can be claimed", action="queue.claim_failed", error=f"{type(error).__name__}: {error}"
+        )
         due = []
     for row in due:
         slots.start(run_job(ctx, str(row["id"])))
     with suppress(TimeoutError):
         async with asyncio.timeout(WITHOUT_REDIS_SECONDS):
             await slots.wake.wait()
-
-

@@ -12,6 +12,7 @@ import asyncpg
 import orjson
 from uuid_utils.compat import uuid7
 
+from service.db.connection import Connection
 from service.files.storage import BlobWriter, Storage
 from service.files.store import insert_file
 from service.jobs import claims
@@ -66,7 +67,12 @@ class JobContext:
         self.started_at: datetime = row["started_at"]
         self.args = args
         self.attachment = (
-            Attachment(row["attachment_name"], row["attachment_mime_type"], row["attachment_size"], row["attachment_key"])
+            Attachment(
+                row["attachment_name"],
+                row["attachment_mime_type"],
+                row["attachment_size"],
+                row["attachment_key"],
+            )
             if row["attachment_key"]
             else None
         )
@@ -77,7 +83,13 @@ class JobContext:
         self._lease = lease
         self._book = book
 
-    def progress(self, percent: float | None = None, running_output: str | None = None, *, status_text: str | None = None) -> None:
+    def progress(
+        self,
+        percent: float | None = None,
+        running_output: str | None = None,
+        *,
+        status_text: str | None = None,
+    ) -> None:
         """Say how far the job is: percent 0 to 99 (it never falls), one line of running output, two words of status.
 
         Cheap: call it as often as you like; at most four a second are written, and the last one always.
@@ -97,7 +109,9 @@ class JobContext:
             yield path
 
     @asynccontextmanager
-    async def create_output(self, name: str, mime_type: str, *, formats: Sequence[str] = ()) -> AsyncIterator[BlobWriter]:
+    async def create_output(
+        self, name: str, mime_type: str, *, formats: Sequence[str] = ()
+    ) -> AsyncIterator[BlobWriter]:
         """Write an output file; it is published with the job's end. Left by an error, it leaves nothing behind.
 
         Bytes first, row second: the row lives for a day on its own, and for good once the settlement names it.
@@ -105,12 +119,17 @@ class JobContext:
         async with self.storage.create(None) as writer:
             yield writer
         file_id = await insert_file(
-            self.pool, tenant_id=self.tenant_id, name=name, mime_type=mime_type, blob=writer.blob, created_by=self.created_by
+            self.pool,
+            tenant_id=self.tenant_id,
+            name=name,
+            mime_type=mime_type,
+            blob=writer.blob,
+            created_by=self.created_by,
         )
         self.outputs.append(Output(uuid7(), file_id, tuple(formats)))
 
     @asynccontextmanager
-    async def fenced(self) -> AsyncIterator[asyncpg.Connection]:
+    async def fenced(self) -> AsyncIterator[Connection]:
         """A transaction for effects that must happen once: it begins only while this attempt holds its lease.
 
         Attempts of one job pass here one after the other, and each sees the checkpoint that the one before committed.
@@ -120,16 +139,16 @@ class JobContext:
             await self._lock_checkpoint(connection)
             yield connection
 
-    async def checkpoint_state(self) -> Any:  # noqa: ANN401
+    async def checkpoint_state(self) -> Any:
         """What an earlier attempt of this run saved last, or None."""
         async with self.pool.acquire() as connection, connection.transaction():
             return orjson.loads(await self._lock_checkpoint(connection))
 
-    async def save_checkpoint(self, connection: asyncpg.Connection, state: object) -> None:
+    async def save_checkpoint(self, connection: Connection, state: object) -> None:
         """Within `fenced`: remember how far the effects came; commits with them."""
         await claims.save_checkpoint(connection, self.id, dumps(state).decode())
 
-    async def _lock_checkpoint(self, connection: asyncpg.Connection) -> str:
+    async def _lock_checkpoint(self, connection: Connection) -> str:
         try:
             state = await claims.lock_checkpoint_if_held(connection, self.id, self.run, self._lease.lease_id)
         except asyncpg.ForeignKeyViolationError:  # the job itself is gone
@@ -138,4 +157,3 @@ class JobContext:
             self._lease.stop(Stop.LEASE_LOST)
             raise LeaseLost
         return state
-

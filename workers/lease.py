@@ -1,8 +1,9 @@
 """Leases: how the world knows that this worker lives, and how this worker learns that it must stop.
 
 The keeper beats in a thread of its own with a connection of its own: a coroutine that keeps the event loop busy starves
-neither the heartbeat nor, through it, the other jobs of the process. Twice a second it asks which of its jobs somebody wants
-cancelled, so cancellation arrives within a second even while Redis is away; a quarter into each lease it renews it.
+neither the heartbeat nor, through it, the other jobs of the process. Twice a second it asks which of its jobs
+somebody wants cancelled, so cancellation arrives within a second even while Redis is away; a quarter into each
+lease it renews it.
 
 A worker that can't reach PostgreSQL gives its jobs up before their leases end: by then somebody else may run them.
 """
@@ -40,7 +41,7 @@ class Stop(StrEnum):
     TIMED_OUT = "timed_out"
 
 
-class LeaseLost(Exception):  # noqa: N818 - it is news, not a fault of the job
+class LeaseLost(Exception):
     """The claim is no longer ours: whatever this attempt would write is void."""
 
 
@@ -93,7 +94,9 @@ class LeaseKeeper:
         self._thread.start()
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._closing.set()
         await asyncio.to_thread(self._thread.join)
 
@@ -130,10 +133,16 @@ class LeaseKeeper:
             began = time.monotonic()
             try:
                 if connection is None or connection.is_closed():
-                    connection = await asyncpg.connect(self._dsn, timeout=3, command_timeout=max(1.0, self._lease_seconds / 4))
+                    connection = await asyncpg.connect(
+                        self._dsn, timeout=3, command_timeout=max(1.0, self._lease_seconds / 4)
+                    )
                 await self._turn(connection)
             except UNREACHABLE as error:
-                log.warning("leases can't be renewed", action="lease.beat_failed", error=f"{type(error).__name__}: {error}")
+                log.warning(
+                    "leases can't be renewed",
+                    action="lease.beat_failed",
+                    error=f"{type(error).__name__}: {error}",
+                )
                 if connection is not None:
                     connection.terminate()
                     connection = None
@@ -146,7 +155,9 @@ class LeaseKeeper:
         now = time.monotonic()
         if now - self._beaten_at >= self._lease_seconds / 4 or self.draining:
             facts = self._facts
-            await claims.beat(connection, facts.id, facts.tags, facts.types, facts.concurrency, facts.version, self.draining)
+            await claims.beat(
+                connection, facts.id, facts.tags, facts.types, facts.concurrency, facts.version, self.draining
+            )
             self._beaten_at = now
         held = list(self._held.values())
         if not held:
@@ -158,7 +169,9 @@ class LeaseKeeper:
         tired = [lease for lease in held if now - lease.renewed_at >= self._lease_seconds * RENEW_AFTER]
         if not tired:
             return
-        alive = await claims.renew_leases(connection, [(lease.job_id, lease.lease_id) for lease in tired], self._lease_seconds)
+        alive = await claims.renew_leases(
+            connection, [(lease.job_id, lease.lease_id) for lease in tired], self._lease_seconds
+        )
         for lease in tired:
             if lease.lease_id in alive:
                 lease.renewed_at = now

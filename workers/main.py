@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import structlog
+from arq.connections import ArqRedis
 
 from service.db.pool import UNREACHABLE, create_pool
 from service.files.storage import open_storage
@@ -47,7 +48,9 @@ async def work(settings: Settings, job_types: JobTypes, stop: asyncio.Event) -> 
         message = "a worker needs DATABASE_URL and REDIS_URL"
         raise ValueError(message)
     worker_id = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
-    facts = WorkerFacts(worker_id, list(settings.worker_tags), sorted(job_types), settings.worker_concurrency, VERSION)
+    facts = WorkerFacts(
+        worker_id, list(settings.worker_tags), sorted(job_types), settings.worker_concurrency, VERSION
+    )
     pool = await create_pool(settings.database_url, size=12, application="lavori worker")
     redis = queue.connect(settings.redis_url)
     dispatcher = queue.Dispatcher(redis)
@@ -71,8 +74,10 @@ async def work(settings: Settings, job_types: JobTypes, stop: asyncio.Event) -> 
         await pool.close()
 
 
-async def _work(runtime: Runtime, redis: queue.ArqRedis, stop: asyncio.Event) -> None:
-    log.info("worker started", action="worker.started", worker=runtime.worker_id, concurrency=runtime.slots.size)
+async def _work(runtime: Runtime, redis: ArqRedis, stop: asyncio.Event) -> None:
+    log.info(
+        "worker started", action="worker.started", worker=runtime.worker_id, concurrency=runtime.slots.size
+    )
     async with asyncio.TaskGroup() as parts:
         feeding = parts.create_task(consume(runtime, redis))
         others = [parts.create_task(listen(runtime, redis)), parts.create_task(runtime.book.run())]
@@ -82,7 +87,7 @@ async def _work(runtime: Runtime, redis: queue.ArqRedis, stop: asyncio.Event) ->
         await _drain(runtime)
         for part in others:
             part.cancel()
-    await redis.aclose()
+    await redis.aclose(close_connection_pool=True)
     log.info("worker stopped", action="worker.stopped", worker=runtime.worker_id)
 
 
@@ -101,7 +106,12 @@ async def _sweep(runtime: Runtime, duty: Callable[[Runtime], Awaitable[None]]) -
         try:
             await duty(runtime)
         except (*UNREACHABLE, *queue.REDIS_ERRORS) as error:
-            log.debug("upkeep waits", action="upkeep.waits", duty=duty.__name__, error=f"{type(error).__name__}: {error}")
+            log.debug(
+                "upkeep waits",
+                action="upkeep.waits",
+                duty=duty.__name__,
+                error=f"{type(error).__name__}: {error}",
+            )
         except Exception:
             log.exception("upkeep failed", action="upkeep.failed", duty=duty.__name__)
         await asyncio.sleep(runtime.settings.sweep_seconds * random.uniform(0.8, 1.0))  # noqa: S311

@@ -1,4 +1,4 @@
-"""How an attempt ends, as a value. Pure: what the coroutine gave, and why it was stopped, go in; what is to be written comes out."""
+"""How an attempt ends, as a value. Pure: what the coroutine gave goes in, what is to be written comes out."""
 
 import random
 from dataclasses import dataclass
@@ -42,15 +42,19 @@ class Ending:
     abandoned: bool = False
 
 
-def decide(ending: Ending, *, attempt: int, max_attempts: int, timeout_seconds: int, retry_seconds: float) -> Outcome:
-    """Finished, cancelled, handed back, another try, or failed; a coroutine that ended in time wins over the wish to stop it."""
+def decide(
+    ending: Ending, *, attempt: int, max_attempts: int, timeout_seconds: int, retry_seconds: float
+) -> Outcome:
+    """Finished, cancelled, handed back, another try, or failed; ending in time wins over the wish to stop."""
     stopped = ending.abandoned or (ending.error is not None and ending.stop is not None)
     if stopped and ending.stop is Stop.CANCELLED:
         return Outcome(Status.CANCELLED, "cancelled")
     if stopped and ending.stop is Stop.SHUTDOWN:
         return Outcome(Status.PENDING, "handed_back")
     if stopped and ending.stop is Stop.TIMED_OUT:
-        failure = Failure("timed_out", f"the job did not end within {timeout_seconds} seconds", retryable=True)
+        failure = Failure(
+            "timed_out", f"the job did not end within {timeout_seconds} seconds", retryable=True
+        )
         return _failed(failure, "timed_out", attempt, max_attempts, retry_seconds)
     if ending.error is None:
         return Outcome(Status.FINISHED, "finished", result=ending.result)
@@ -60,17 +64,25 @@ def decide(ending: Ending, *, attempt: int, max_attempts: int, timeout_seconds: 
 def _failure(error: BaseException) -> Failure:
     if isinstance(error, JobFailed):
         return Failure(error.code, error.message, error.retryable)
-    return Failure("unexpected_error", "the job type failed unexpectedly; its operator finds the reason in the log", retryable=True)
+    return Failure(
+        "unexpected_error",
+        "the job type failed unexpectedly; its operator finds the reason in the log",
+        retryable=True,
+    )
 
 
 def _failed(failure: Failure, called: str, attempt: int, max_attempts: int, retry_seconds: float) -> Outcome:
     if failure.retryable and attempt < max_attempts:
         return Outcome(
-            Status.PENDING, called, failure=failure, counts_as_try=True, retry_seconds=backoff(attempt, retry_seconds, random.random())  # noqa: S311
+            Status.PENDING,
+            called,
+            failure=failure,
+            counts_as_try=True,
+            retry_seconds=backoff(attempt, retry_seconds, random.random()),  # noqa: S311
         )
     return Outcome(Status.FAILED, called, failure=failure)
 
 
 def backoff(attempt: int, base: float, chance: float) -> float:
-    """Seconds until the next try: base, doubled with each attempt, at most an hour, less up to half of it by `chance` (0 to 1)."""
+    """Seconds until the next try: base doubled with each attempt, at most an hour, less up to half by `chance`."""
     return min(BACKOFF_CAP_SECONDS, base * 2.0 ** min(attempt - 1, 20)) * (1 - chance / 2)

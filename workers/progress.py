@@ -1,4 +1,4 @@
-"""Progress of all jobs of a process, written by one statement at most four times a second; the last value always lands."""
+"""Progress of all jobs of a process: one statement, at most four times a second; the last value lands."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -34,12 +34,19 @@ class Entry:
     def report(self) -> claims.Report:
         """The row of claims.REPORT."""
         return claims.Report(
-            self.lease.job_id, self.lease.lease_id, self.percent, self.running_output, self.status_text, len(self.messages)
+            self.lease.job_id,
+            self.lease.lease_id,
+            self.percent,
+            self.running_output,
+            self.status_text,
+            len(self.messages),
         )
 
     def lines(self) -> list[claims.Message]:
         """The rows of job_messages, numbered from 1."""
-        return [claims.Message(self.lease.lease_id, n, *message) for n, message in enumerate(self.messages, 1)]
+        return [
+            claims.Message(self.lease.lease_id, n, *message) for n, message in enumerate(self.messages, 1)
+        ]
 
 
 class ProgressBook:
@@ -52,7 +59,9 @@ class ProgressBook:
         self._dirty = asyncio.Event()
         self._writing = asyncio.Lock()
 
-    def progress(self, lease: Lease, percent: float | None, running_output: str | None, status_text: str | None) -> None:
+    def progress(
+        self, lease: Lease, percent: float | None, running_output: str | None, status_text: str | None
+    ) -> None:
         """Note how far a job is: percent is kept between 0 and 99 (100 is `finished` alone) and never falls."""
         entry = self._entry(lease)
         if percent is not None:
@@ -100,13 +109,19 @@ class ProgressBook:
             try:
                 if entries:
                     held = await claims.report_if_held(
-                        self._pool, [entry.report() for entry in entries], [line for entry in entries for line in entry.lines()]
+                        self._pool,
+                        [entry.report() for entry in entries],
+                        [line for entry in entries for line in entry.lines()],
                     )
                     for entry in entries:
                         if entry.lease.lease_id not in held:
                             entry.lease.stop(Stop.LEASE_LOST)
             except UNREACHABLE as error:
-                log.warning("progress can't be written", action="progress.failed", error=f"{type(error).__name__}: {error}")
+                log.warning(
+                    "progress can't be written",
+                    action="progress.failed",
+                    error=f"{type(error).__name__}: {error}",
+                )
                 self._put_back(entries)
             finally:
                 self._being_written = {}
@@ -115,7 +130,11 @@ class ProgressBook:
         """Keep for the next window what could not be written; what came in meanwhile is newer."""
         for old in entries:
             new = self._entry(old.lease)
-            new.percent = max(new.percent or 0, old.percent or 0) if new.percent is not None or old.percent is not None else None
+            new.percent = (
+                max(new.percent or 0, old.percent or 0)
+                if new.percent is not None or old.percent is not None
+                else None
+            )
             new.running_output = new.running_output or old.running_output
             new.status_text = new.status_text or old.status_text
             new.messages[:0] = old.messages
@@ -123,7 +142,9 @@ class ProgressBook:
 
 def _with_dropped(entry: Entry) -> Entry:
     if entry.dropped:
-        entry.messages.append((datetime.now(UTC), "warning", f"{entry.dropped} messages came too fast and were dropped", None))
+        entry.messages.append(
+            (datetime.now(UTC), "warning", f"{entry.dropped} messages came too fast and were dropped", None)
+        )
         entry.dropped = 0
     return entry
 

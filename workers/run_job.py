@@ -7,7 +7,6 @@ from uuid import UUID
 
 import asyncpg
 import structlog
-from marshmallow import ValidationError
 from uuid_utils.compat import uuid7
 
 from service.db.pool import UNREACHABLE
@@ -16,7 +15,7 @@ from service.jobs import queue
 from service.jobs.claims import Settlement
 from service.jobs.jobtype import JobFailed, JobType
 from service.jobs.states import Status
-from service.web.payload import dumps, parse_json
+from service.web.payload import dumps, load, parse_json
 from workers.context import JobContext
 from workers.lease import Lease, LeaseLost, Stop
 from workers.outcome import Ending, Failure, Outcome, decide
@@ -56,12 +55,16 @@ async def run_job(ctx: dict[str, Any], job_id: str) -> None:
         runtime.keeper.drop(lease)
 
 
-async def _run(runtime: Runtime, job_type: JobType, job: JobContext, lease: Lease, row: asyncpg.Record) -> Ending:
+async def _run(
+    runtime: Runtime, job_type: JobType, job: JobContext, lease: Lease, row: asyncpg.Record
+) -> Ending:
     """Run the coroutine until it ends, or is told to stop and has had its grace."""
     task = asyncio.create_task(_call(job_type, job, row["args"]))
     grace = runtime.settings.cancel_grace_seconds
     try:
-        await asyncio.wait({task, lease.stopped}, timeout=row["timeout_seconds"], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            {task, lease.stopped}, timeout=row["timeout_seconds"], return_when=asyncio.FIRST_COMPLETED
+        )
         stop = None
         if not task.done():
             stop = lease.stopped.result() if lease.stopped.done() else Stop.TIMED_OUT
@@ -71,7 +74,12 @@ async def _run(runtime: Runtime, job_type: JobType, job: JobContext, lease: Leas
         task.cancel()
         raise
     if not task.done():
-        log.error("a job does not heed its cancellation and is abandoned", action="job.abandoned", job_id=str(job.id), type=job.type)
+        log.error(
+            "a job does not heed its cancellation and is abandoned",
+            action="job.abandoned",
+            job_id=str(job.id),
+            type=job.type,
+        )
         return Ending(stop=stop, abandoned=True)
     if task.cancelled():
         return Ending(error=asyncio.CancelledError(), stop=stop)
@@ -83,10 +91,10 @@ async def _run(runtime: Runtime, job_type: JobType, job: JobContext, lease: Leas
     return Ending(error=error, stop=stop)
 
 
-async def _call(job_type: JobType, job: JobContext, args: str) -> Any:  # noqa: ANN401
+async def _call(job_type: JobType, job: JobContext, args: str) -> Any:
     try:
-        job.args = dict(job_type.params.load(parse_json(args.encode())))
-    except (ValidationError, LavoriError) as error:  # the type's schema has changed since the job was made
+        job.args = load(job_type.params, parse_json(args.encode()))
+    except LavoriError as error:  # the type's schema has changed since the job was made
         raise JobFailed("invalid_args", f"the args do not fit the job type: {error}") from None
     try:
         return await job_type.run(job)
@@ -101,7 +109,11 @@ async def _settle(runtime: Runtime, job: JobContext, lease: Lease, outcome: Outc
     except (TypeError, LavoriError) as error:
         output, response_type = None, None
         code = error.code if isinstance(error, LavoriError) else "invalid_output"
-        outcome = Outcome(Status.FAILED, "failed", failure=Failure(code, f"the output could not be kept: {error}", retryable=False))
+        outcome = Outcome(
+            Status.FAILED,
+            "failed",
+            failure=Failure(code, f"the output could not be kept: {error}", retryable=False),
+        )
     entry = await runtime.book.take(lease)
     failure = outcome.failure
     ended = outcome.status is not Status.PENDING
@@ -116,7 +128,9 @@ async def _settle(runtime: Runtime, job: JobContext, lease: Lease, outcome: Outc
         running_output=entry.running_output if entry else None,
         output=clean(failure.message, runtime.settings.inline_limit) if failure and ended else output,
         response_type=response_type,
-        error=dumps({"code": failure.code, "message": clean(failure.message, 4_096), "retryable": failure.retryable}).decode()
+        error=dumps(
+            {"code": failure.code, "message": clean(failure.message, 4_096), "retryable": failure.retryable}
+        ).decode()
         if failure
         else None,
         outputs=_outputs(job) if ended else "[]",
@@ -133,10 +147,18 @@ async def _settle(runtime: Runtime, job: JobContext, lease: Lease, outcome: Outc
         if row is None:
             log.warning("lease lost, nothing written", action="job.fenced", job_id=str(job.id), type=job.type)
             return
-        log.info("job settled", action=f"job.{outcome.attempt_outcome}", job_id=str(job.id), type=job.type, status=row["status"])
+        log.info(
+            "job settled",
+            action=f"job.{outcome.attempt_outcome}",
+            job_id=str(job.id),
+            type=job.type,
+            status=row["status"],
+        )
         if row["status"] == Status.PENDING:
             runtime.dispatcher.nudge(
-                queue.Message(row["id"], row["run"], row["claim"], row["priority"], row["worker_tag"], row["due_at"])
+                queue.Message(
+                    row["id"], row["run"], row["claim"], row["priority"], row["worker_tag"], row["due_at"]
+                )
             )
         return
 
@@ -152,7 +174,9 @@ async def _output(job: JobContext, outcome: Outcome) -> tuple[str | None, str | 
     data = text.encode("utf-8", "replace")
     if len(data) <= job.settings.inline_limit:
         return data.decode(), "inline"
-    name, mime_type = ("output.txt", "text/plain") if isinstance(result, str) else ("output.json", "application/json")
+    name, mime_type = (
+        ("output.txt", "text/plain") if isinstance(result, str) else ("output.json", "application/json")
+    )
     async with job.create_output(name, mime_type) as writer:
         await writer.write(data)
     return None, "publish_link"
@@ -161,7 +185,12 @@ async def _output(job: JobContext, outcome: Outcome) -> tuple[str | None, str | 
 def _outputs(job: JobContext) -> str:
     return dumps(
         [
-            {"id": made.id, "file_id": made.file_id, "position": position, "available_formats": made.available_formats}
+            {
+                "id": made.id,
+                "file_id": made.file_id,
+                "position": position,
+                "available_formats": made.available_formats,
+            }
             for position, made in enumerate(job.outputs)
         ]
     ).decode()

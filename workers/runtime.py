@@ -102,6 +102,8 @@ class Runtime:
 
     async def _settle(self, orders: list[SettleOrder]) -> list[asyncpg.Record | None]:
         settled = await claims.settle_if_held(
-            self.pool, [order.settlement for order in orders], [line for order in orders for line in order.messages]
+            self.pool,
+            [order.settlement for order in orders],
+            [line for order in orders for line in order.messages],
         )
         return [settled.get(order.settlement.job_id) for order in orders]

@@ -1,11 +1,11 @@
 """Batch what is concurrent: while one statement is under way, requests gather, and the next statement takes them all.
 
-There is no timer, so an idle system waits for nothing: the first item leaves at once (after one turn of the loop, so that
-all requests of that turn travel together). Under load one round trip carries up to `max_items`, which is what turns 3,000
-single INSERTs a second into 8,000.
+There is no timer, so an idle system waits for nothing: the first item leaves at once (after one turn of the
+loop, so that all requests of that turn travel together). Under load one round trip carries up to `max_items`,
+which is what turns 3,000 single INSERTs a second into 8,000.
 
-An item that the database refuses must not fail its neighbours: when a batch fails by an error of data, each of its items is
-tried alone, and only the guilty ones get the error.
+An item that the database refuses must not fail its neighbours: when a batch fails by an error of data, each of
+its items is tried alone, and only the guilty ones get the error.
 """
 
 import asyncio
@@ -26,7 +26,8 @@ ERRORS_OF_DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 class Batcher(Generic[Item, Result]):
     """Gathers concurrent `put`s into calls of `flush`, which answers with one result an item, in order.
 
-    At most `concurrency` flushes are under way; at most `max_waiting` items wait, and one more is `Unavailable` at once.
+    At most `concurrency` flushes are under way; at most `max_waiting` items wait, and one more is
+    `Unavailable` at once.
     """
 
     def __init__(

@@ -9,7 +9,9 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from service.errors import Fault, Invalid
 
 POINTER = "#/attachment/file"
-_DATA_URL = re.compile(r"data:(?P<type>[^;,\s]*)(?P<parameters>(?:;[^;,]*?)*?)(?P<base64>;base64)?,(?P<data>.*)\Z", re.DOTALL)
+_DATA_URL = re.compile(
+    r"data:(?P<type>[^;,\s]*)(?P<parameters>(?:;[^;,]*?)*?)(?P<base64>;base64)?,(?P<data>.*)\Z", re.DOTALL
+)
 LONGEST_URL = 8_192
 
 

@@ -1,11 +1,11 @@
 """What a worker does to a job: claim, report, settle; and what is done when it died.
 
-Each claim writes a fresh `lease_id`. Every later write of that worker names it, so a worker that lost its lease (stopped for
-too long, cut off, declared dead) changes nothing, however late it wakes. Death is a lease that ran out by the database's
-clock, never elapsed time.
+Each claim writes a fresh `lease_id`. Every later write of that worker names it, so a worker that lost its
+lease (stopped for too long, cut off, declared dead) changes nothing, however late it wakes. Death is a lease
+that ran out by the database's clock, never elapsed time.
 
-Statements over several jobs lock them in the order of their ids first: reports, settles and heartbeats of one process travel
-on different connections and would else deadlock.
+Statements over several jobs lock them in the order of their ids first: reports, settles and heartbeats of one
+process travel on different connections and would else deadlock.
 """
 
 from collections.abc import Sequence
@@ -15,10 +15,12 @@ from uuid import UUID
 
 import asyncpg
 
+from service.db.connection import Connection
+
 CRASHES_ALLOWED = 3
 """A job that takes its worker down this often fails with `worker_lost`."""
 
-# Suspended, cancelled, already taken, not yet due, of a type or tag for other workers: no row, and the message was stale.
+# Suspended, cancelled, taken, not yet due, of a type or tag for other workers: no row; the message was stale.
 CLAIM = """
 WITH wanted AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS wanted(id, lease_id)
@@ -31,16 +33,16 @@ WITH wanted AS (
     FOR UPDATE OF jobs SKIP LOCKED
 ), claimed AS (
     UPDATE jobs SET status = 'running', lease_id = free.lease_id, lease_until = now() + make_interval(secs => $3),
-                    worker_id = $4, claimed_at = now(), started_at = coalesce(jobs.started_at, now()), claim = jobs.claim + 1,
-                    percent_completed = 0, running_output = NULL, status_text = NULL,
+                    worker_id = $4, claimed_at = now(), started_at = coalesce(jobs.started_at, now()),
+                    claim = jobs.claim + 1,                    percent_completed = 0, running_output = NULL, status_text = NULL,
                     version = jobs.version + 1, updated_at = now()
     FROM free WHERE jobs.id = free.id
     RETURNING jobs.id, jobs.number, jobs.tenant_id, jobs.type, jobs.run, jobs.attempt, jobs.claim, jobs.max_attempts,
-              jobs.timeout_seconds, jobs.priority, jobs.worker_tag, jobs.lease_id, jobs.created_by, jobs.created_at, jobs.started_at,
-              jobs.due_at
+              jobs.timeout_seconds, jobs.priority, jobs.worker_tag, jobs.lease_id, jobs.created_by,
+              jobs.created_at, jobs.started_at
 )
-SELECT claimed.*, asked.args, asked.attachment_file_id, asked.attachment_url, asked.attachment_name, asked.attachment_mime_type,
-       asked.publish_link_access_scope, files.size AS attachment_size, files.storage_key AS attachment_key
+SELECT claimed.*, asked.args, asked.attachment_url, asked.attachment_name, asked.attachment_mime_type,
+       files.size AS attachment_size, files.storage_key AS attachment_key
 FROM claimed
 JOIN job_requests AS asked ON asked.job_id = claimed.id
 LEFT JOIN files ON files.id = asked.attachment_file_id
@@ -48,7 +50,7 @@ LEFT JOIN files ON files.id = asked.attachment_file_id
 
 
 class Tags(NamedTuple):
-    """Which worker tags a worker takes: `any_tag` all of them, else those in `named`; `only_tagged` leaves untagged jobs alone."""
+    """Which worker tags a worker takes: all (`any_tag`) or those in `named`; `only_tagged`: no untagged jobs."""
 
     only_tagged: bool
     any_tag: bool
@@ -56,7 +58,12 @@ class Tags(NamedTuple):
 
 
 async def claim_pending(
-    connection: asyncpg.Pool, wanted: Sequence[tuple[UUID, UUID]], worker_id: str, lease_seconds: float, tags: Tags, types: Sequence[str]
+    connection: asyncpg.Pool,
+    wanted: Sequence[tuple[UUID, UUID]],
+    worker_id: str,
+    lease_seconds: float,
+    tags: Tags,
+    types: Sequence[str],
 ) -> list[asyncpg.Record | None]:
     """Take due pending jobs by (id, fresh lease id), in order; None where there was nothing to take."""
     ids, leases = zip(*wanted, strict=True)
@@ -95,7 +102,9 @@ RETURNING jobs.lease_id
 """
 
 
-async def renew_leases(connection: asyncpg.Connection, held: Sequence[tuple[UUID, UUID]], lease_seconds: float) -> set[UUID]:
+async def renew_leases(
+    connection: Connection, held: Sequence[tuple[UUID, UUID]], lease_seconds: float
+) -> set[UUID]:
     """Push the leases (job id, lease id) on; answers those that are still held."""
     ids, leases = zip(*held, strict=True)
     return {row["lease_id"] for row in await connection.fetch(RENEW, ids, leases, lease_seconds)}
@@ -107,7 +116,7 @@ WHERE jobs.cancel_requested_at IS NOT NULL AND jobs.lease_id IS NOT NULL
 """
 
 
-async def cancel_requests(connection: asyncpg.Connection, job_ids: Sequence[UUID]) -> set[UUID]:
+async def cancel_requests(connection: Connection, job_ids: Sequence[UUID]) -> set[UUID]:
     """The leases of those jobs that somebody wants cancelled: how cancellation arrives when Redis is away."""
     return {row["lease_id"] for row in await connection.fetch(FLAGS, job_ids)}
 
@@ -159,7 +168,9 @@ SELECT lease_id FROM touched
 """
 
 
-async def report_if_held(connection: asyncpg.Pool, reports: Sequence[Report], messages: Sequence[Message]) -> set[UUID]:
+async def report_if_held(
+    connection: asyncpg.Pool, reports: Sequence[Report], messages: Sequence[Message]
+) -> set[UUID]:
     """Write progress and messages of many jobs in one statement; answers the leases that are still held."""
     columns = zip(*messages, strict=True) if messages else [[]] * len(Message._fields)
     rows = await connection.fetch(REPORT, *zip(*reports, strict=True), *columns)
@@ -191,7 +202,8 @@ class Settlement(NamedTuple):
 
 SETTLE = """
 WITH input AS (
-    SELECT input.* FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bool[], $6::float8[], $7::smallint[], $8::text[],
+    SELECT input.* FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bool[], $6::float8[],
+    $7::smallint[], $8::text[],
                                $9::text[], $10::text[], $11::json[], $12::json[], $13::uuid[], $14::int[])
       AS input(id, lease_id, status, outcome, next_attempt, retry_seconds, percent, running_output,
                output, response_type, error, outputs, link_id, messages)
@@ -202,7 +214,8 @@ WITH input AS (
         status = input.status,
         lease_id = NULL, lease_until = NULL,
         attempt = jobs.attempt + (input.status = 'pending' AND input.next_attempt)::int,
-        due_at = CASE WHEN input.status = 'pending' THEN date_trunc('milliseconds', now()) + make_interval(secs => input.retry_seconds) ELSE jobs.due_at END,
+        due_at = CASE WHEN input.status = 'pending' THEN date_trunc('milliseconds', now()) + make_interval(secs
+        => input.retry_seconds) ELSE jobs.due_at END,
         percent_completed = CASE WHEN input.status = 'finished' THEN 100
                                  ELSE least(99, greatest(jobs.percent_completed, input.percent)) END,
         running_output = coalesce(input.running_output, jobs.running_output),
@@ -211,15 +224,18 @@ WITH input AS (
         terminated_at = CASE WHEN input.status = 'pending' THEN NULL ELSE now() END,
         cancel_requested_at = CASE WHEN input.status = 'pending' THEN NULL ELSE jobs.cancel_requested_at END,
         purge_at = CASE WHEN input.status = 'pending' THEN jobs.purge_at
-                        ELSE coalesce(jobs.purge_at, now() + make_interval(days => (tenants.retention ->> 'jobs')::int)) END,
+                        ELSE coalesce(jobs.purge_at, now() + make_interval(days => (tenants.retention ->>
+                        'jobs')::int)) END,
         version = jobs.version + input.messages + 1, updated_at = now()
     FROM input, tenants
     WHERE jobs.id = input.id AND tenants.id = jobs.tenant_id
-    RETURNING jobs.id, jobs.tenant_id, jobs.type, jobs.status, jobs.run, jobs.attempt, jobs.claim, jobs.priority, jobs.worker_tag,
+    RETURNING jobs.id, jobs.tenant_id, jobs.type, jobs.status, jobs.run, jobs.attempt, jobs.claim,
+    jobs.priority, jobs.worker_tag,
               jobs.due_at, jobs.worker_id, jobs.claimed_at, jobs.created_by, jobs.version - input.messages - 1 AS before
 ), history AS (
     INSERT INTO attempts (job_id, claim, run, attempt, worker, started_at, ended_at, outcome, error)
-    SELECT id, claim, run, attempt - (input.status = 'pending' AND input.next_attempt)::int, worker_id, claimed_at, now(),
+    SELECT id, claim, run, attempt - (input.status = 'pending' AND input.next_attempt)::int, worker_id,
+    claimed_at, now(),
            input.outcome, input.error
     FROM settled JOIN input USING (id)
 ), told AS (
@@ -277,13 +293,15 @@ WITH dead AS (
         lease_id = NULL, lease_until = NULL,
         due_at = date_trunc('milliseconds', now()),
         error = CASE WHEN jobs.cancel_requested_at IS NULL AND jobs.crashes + 1 >= $2
-                     THEN json_build_object('code', 'worker_lost', 'message', 'the worker was lost ' || (jobs.crashes + 1) || ' times while it ran this job',
+                     THEN json_build_object('code', 'worker_lost', 'message', 'the worker was lost ' ||
+                     (jobs.crashes + 1) || ' times while it ran this job',
                                             'retryable', false) END,
         output = CASE WHEN jobs.cancel_requested_at IS NULL AND jobs.crashes + 1 >= $2
                       THEN 'the worker was lost ' || (jobs.crashes + 1) || ' times while it ran this job' END,
         terminated_at = CASE WHEN jobs.cancel_requested_at IS NOT NULL OR jobs.crashes + 1 >= $2 THEN now() END,
         purge_at = CASE WHEN jobs.cancel_requested_at IS NOT NULL OR jobs.crashes + 1 >= $2
-                        THEN coalesce(jobs.purge_at, now() + make_interval(days => (tenants.retention ->> 'jobs')::int)) ELSE jobs.purge_at END,
+                        THEN coalesce(jobs.purge_at, now() + make_interval(days => (tenants.retention ->>
+                        'jobs')::int)) ELSE jobs.purge_at END,
         version = jobs.version + 1, updated_at = now()
     FROM dead, tenants
     WHERE jobs.id = dead.id AND tenants.id = jobs.tenant_id
@@ -307,10 +325,12 @@ async def rescue_dead(connection: asyncpg.Pool, cancel_grace_seconds: float) -> 
 
 EXPIRE = """
 WITH late AS (
-    SELECT id FROM jobs WHERE status IN ('pending', 'suspended') AND start_by <= now() ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED
+    SELECT id FROM jobs WHERE status IN ('pending', 'suspended') AND start_by <= now() ORDER BY id LIMIT 500
+    FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs SET status = 'cancelled', terminated_at = now(), version = version + 1, updated_at = now(),
-    error = json_build_object('code', 'expired', 'message', 'the job had not started when its time was over', 'retryable', false),
+    error = json_build_object('code', 'expired', 'message', 'the job had not started when its time was over',
+    'retryable', false),
     output = 'the job had not started when its time was over'
 FROM late WHERE jobs.id = late.id
 RETURNING jobs.id
@@ -323,18 +343,22 @@ async def expire_unstarted(connection: asyncpg.Pool) -> list[asyncpg.Record]:
     return rows
 
 
-# The fence is the checkpoint's row, not the job's: holding the job's would stop its own heartbeat. Whoever has it locked and
+# The fence is the checkpoint's row, not the job's: holding the job's would stop its own heartbeat. Whoever has
+# it locked and
 # then sees its lease alone may commit effects; the next attempt waits for the lock, and so reads what was committed.
 LOCK_CHECKPOINT = """
 INSERT INTO job_checkpoints (job_id, run, state) VALUES ($1, $2, 'null')
-ON CONFLICT (job_id) DO UPDATE SET state = CASE WHEN job_checkpoints.run = excluded.run THEN job_checkpoints.state ELSE 'null' END,
+ON CONFLICT (job_id) DO UPDATE SET state = CASE WHEN job_checkpoints.run = excluded.run THEN
+job_checkpoints.state ELSE 'null' END,
                                    run = excluded.run
 RETURNING state
 """
 STILL_HELD = "SELECT EXISTS (SELECT FROM jobs WHERE id = $1 AND lease_id = $2)"
 
 
-async def lock_checkpoint_if_held(connection: asyncpg.Connection, job_id: UUID, run: int, lease_id: UUID) -> str | None:
+async def lock_checkpoint_if_held(
+    connection: Connection, job_id: UUID, run: int, lease_id: UUID
+) -> str | None:
     """In a transaction: lock the run's checkpoint and answer its JSON; None when the lease is lost."""
     state: str = await connection.fetchval(LOCK_CHECKPOINT, job_id, run)
     return state if await connection.fetchval(STILL_HELD, job_id, lease_id) else None
@@ -343,7 +367,7 @@ async def lock_checkpoint_if_held(connection: asyncpg.Connection, job_id: UUID, 
 SAVE_CHECKPOINT = "UPDATE job_checkpoints SET state = $2 WHERE job_id = $1"
 
 
-async def save_checkpoint(connection: asyncpg.Connection, job_id: UUID, state: str) -> None:
+async def save_checkpoint(connection: Connection, job_id: UUID, state: str) -> None:
     """Write the JSON that the next attempt of this run reads; commits with the caller's transaction."""
     await connection.execute(SAVE_CHECKPOINT, job_id, state)
 
@@ -355,7 +379,13 @@ ON CONFLICT (id) DO UPDATE SET beat_at = now(), draining = $6
 
 
 async def beat(
-    connection: asyncpg.Connection, worker_id: str, tags: Sequence[str], types: Sequence[str], concurrency: int, version: str, draining: bool  # noqa: FBT001
+    connection: Connection,
+    worker_id: str,
+    tags: Sequence[str],
+    types: Sequence[str],
+    concurrency: int,
+    version: str,
+    draining: bool,  # noqa: FBT001
 ) -> None:
     """Say that this worker lives."""
     await connection.execute(BEAT, worker_id, tags, types, concurrency, version, draining)

@@ -1,22 +1,20 @@
 """What people do to a job: cancel, suspend, resume, rerun, modify, delete.
 
-Every move is one guarded statement: its WHERE names the states that allow it, and "no row" is an answer, told as WrongState
+Every move is one guarded statement: its WHERE names the states that allow it, and "no row" is an answer, told
+as WrongState
 with the state that was found.
 """
 
-
+from typing import Any
 from uuid import UUID
-
-import asyncpg
 
 from uuid_utils.compat import uuid7
 
 from service.access.audit import Origin, record
 from service.access.principal import Permission, Principal
-from service.db.connection import Connection
+from service.db.connection import Connection, Executor
 from service.errors import Forbidden, NotFound, NotRerunnable, PreconditionFailed, WrongState
 from service.files.store import expire_files_of_jobs
-
 from service.jobs.core import Core
 from service.jobs.job import Row
 from service.jobs.states import TERMINAL, Status
@@ -41,7 +39,8 @@ UPDATE jobs SET
     status = CASE WHEN status = 'running' THEN status ELSE 'cancelled' END,
     terminated_at = CASE WHEN status = 'running' THEN NULL ELSE now() END,
     purge_at = CASE WHEN status = 'running' THEN purge_at ELSE coalesce(purge_at,
-        (SELECT now() + make_interval(days => (retention ->> 'jobs')::int) FROM tenants WHERE tenants.id = jobs.tenant_id)) END,
+        (SELECT now() + make_interval(days => (retention ->> 'jobs')::int) FROM tenants WHERE tenants.id =
+        jobs.tenant_id)) END,
     cancel_requested_at = coalesce(cancel_requested_at, now()),
     version = version + 1, updated_at = now()
 WHERE id = $1 AND tenant_id = $2 AND status IN ('pending', 'suspended', 'running') AND ($3::int IS NULL OR version = $3)
@@ -52,7 +51,16 @@ RETURNING status
 async def cancel(core: Core, principal: Principal, job_id: UUID, version: Version, origin: Origin) -> bool:
     """Cancel a job: True when it is cancelled, False when it runs and is asked to stop."""
     await may_control(core, principal, job_id)
-    status = await _move(core, principal, "cancel", CANCEL, job_id, version, (Status.PENDING, Status.SUSPENDED, Status.RUNNING), origin)
+    status = await _move(
+        core,
+        principal,
+        "cancel",
+        CANCEL,
+        job_id,
+        version,
+        (Status.PENDING, Status.SUSPENDED, Status.RUNNING),
+        origin,
+    )
     if status == Status.RUNNING:
         await core.dispatcher.cancel(job_id)
     return status == Status.CANCELLED
@@ -87,11 +95,15 @@ async def resume(core: Core, principal: Principal, job_id: UUID, version: Versio
 
 RERUN = """
 WITH again AS (
-    UPDATE jobs SET status = 'pending', run = run + 1, attempt = 1, crashes = 0, percent_completed = 0, running_output = NULL,
-                    status_text = NULL, response_type = NULL, output = NULL, error = NULL, started_at = NULL, terminated_at = NULL,
-                    cancel_requested_at = NULL, purge_at = NULL, start_by = NULL, due_at = date_trunc('milliseconds', now()),
+    UPDATE jobs SET status = 'pending', run = run + 1, attempt = 1, crashes = 0, percent_completed = 0,
+    running_output = NULL,
+                    status_text = NULL, response_type = NULL, output = NULL, error = NULL, started_at = NULL,
+                    terminated_at = NULL,
+                    cancel_requested_at = NULL, purge_at = NULL, start_by = NULL, due_at =
+                    date_trunc('milliseconds', now()),
                     version = version + 1, updated_at = now()
-    WHERE id = $1 AND tenant_id = $2 AND status IN ('finished', 'failed', 'cancelled') AND ($3::int IS NULL OR version = $3)
+    WHERE id = $1 AND tenant_id = $2 AND status IN ('finished', 'failed', 'cancelled') AND ($3::int IS NULL OR
+    version = $3)
       AND EXISTS (SELECT FROM job_requests WHERE job_id = $1 AND can_rerun)
     RETURNING id, status
 ), asked AS (
@@ -120,7 +132,7 @@ async def rerun_as_new(core: Core, principal: Principal, job_id: UUID, version: 
         raise WrongState(row["status"], _ENDED)
     if not row["can_rerun"]:
         raise NotRerunnable(row["status"])
-    fresh = {
+    fresh: dict[str, Any] = {
         "id": uuid7(),
         "tenant_id": principal.tenant_id,
         "created_by": principal.name,
@@ -131,7 +143,9 @@ async def rerun_as_new(core: Core, principal: Principal, job_id: UUID, version: 
         "request_hash": None,
     }
     job = NewJob(**{name: fresh[name] if name in fresh else row[name] for name in NewJob._fields})
-    return await insert(core, principal, job, {"size": row["attachment_size"], "sha256": row["attachment_sha256"]})
+    return await insert(
+        core, principal, job, {"size": row["attachment_size"], "sha256": row["attachment_sha256"]}
+    )
 
 
 DELETE = """
@@ -152,7 +166,7 @@ async def delete(core: Core, principal: Principal, job_id: UUID, version: Versio
         await record(connection, principal, "delete", "job", str(job_id), {"status": [status, None]}, origin)
 
 
-async def _move(  # noqa: PLR0917
+async def _move(
     core: Core,
     principal: Principal,
     action: str,
@@ -198,10 +212,8 @@ async def _offer(core: Core, principal: Principal, job_id: UUID) -> None:
         offer(core, row)
 
 
-async def _row(connection: asyncpg.Pool | Connection, principal: Principal, job_id: UUID) -> Row:
+async def _row(connection: Executor, principal: Principal, job_id: UUID) -> Row:
     (row,) = await read_jobs(connection, [(job_id, principal.tenant_id)])
     if row is None:
         raise NotFound("no such job")
     return row
-
-

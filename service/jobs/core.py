@@ -1,4 +1,4 @@
-"""The parts that every operation on jobs shares; made once by app.py, called by the native routes and by each dialect."""
+"""The parts that every operation on jobs shares; made once by app.py, used by the routes and each dialect."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,13 +1,19 @@
 """A job as the API shows it. Pure: a row of store.READ in, a dict in the order of the contract out."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 from uuid import UUID
 
 from service.jobs.states import PRIORITIES, Status
 from service.web.payload import fragment
 
-Row = Mapping[str, Any]
+
+class Row(Protocol):
+    """A record of the database, or a dict of the same names."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+
 LinkUrl = Callable[[UUID], str]
 
 STATUS_TEXTS = {
@@ -30,7 +36,9 @@ def job_view(row: Row, link_url: LinkUrl) -> dict[str, Any]:
         "type": row["type"],
         "definition": row["definition"],
         "status": status,
-        "status_text": row["status_text"] if status == Status.RUNNING and row["status_text"] else STATUS_TEXTS[status],
+        "status_text": row["status_text"]
+        if status == Status.RUNNING and row["status_text"]
+        else STATUS_TEXTS[status],
         "percent_completed": row["percent_completed"],
         "running_output": row["running_output"],
         "attachment": attachment_view(row),

@@ -65,8 +65,10 @@ class JobType:
     example: Mapping[str, Any] = field(default_factory=dict)
 
 
-def job_type(code: str, *, params: type[Schema], **facts: Any) -> Callable[[Callable[[Any], Awaitable[Any]]], JobType]:  # noqa: ANN401
-    """Make a JobType of the decorated coroutine; its docstring is the description. `facts` are JobType's other fields."""
+def job_type(
+    code: str, *, params: type[Schema], **facts: Any
+) -> Callable[[Callable[[Any], Awaitable[Any]]], JobType]:
+    """Make a JobType of a coroutine; its docstring is the description. `facts` are JobType's other fields."""
 
     def decorate(run: Callable[[Any], Awaitable[Any]]) -> JobType:
         facts.setdefault("name", code)
@@ -98,7 +100,7 @@ class JobTypes(Mapping[str, JobType]):
 
 
 def load_job_types(extra_modules: Sequence[str] = ()) -> JobTypes:
-    """Load all types: the entry points of every installed package, and each JobType found in the modules of JOB_TYPES."""
+    """Load all types: entry points of every installed package, and each JobType in the modules of JOB_TYPES."""
     found = {id(one): one for one in (point.load() for point in entry_points(group=ENTRY_POINTS))}
     for name in extra_modules:
         for value in vars(importlib.import_module(name)).values():

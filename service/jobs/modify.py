@@ -17,18 +17,28 @@ from service.jobs.store import read_jobs
 from service.jobs.submit import offer, store_attachment
 from service.web.payload import dumps, load
 
-ALWAYS = frozenset({"description", "labels", "category", "sub_category", "publish_link_access_scope", "purge_at"})
-FIXED = frozenset({"type", "definition", "idempotency_key"})  # known from creation on: 409, where an unknown field is 422
+ALWAYS = frozenset(
+    {"description", "labels", "category", "sub_category", "publish_link_access_scope", "purge_at"}
+)
+FIXED = frozenset(
+    {"type", "definition", "idempotency_key"}
+)  # known from creation on: 409, where an unknown field is 422
 
 _JOB_PATCH = JobPatch()
 
 
-async def modify(core: Core, principal: Principal, job_id: UUID, patch: Any, version: Version, origin: Origin) -> None:
+async def modify(
+    core: Core, principal: Principal, job_id: UUID, patch: Any, version: Version, origin: Origin
+) -> None:
     """Apply a merge patch. Raises Invalid, NotChangeable, PreconditionFailed, NotFound, Forbidden."""
     await may_control(core, principal, job_id)
     fixed = tuple(sorted(FIXED & patch.keys())) if isinstance(patch, dict) else ()
-    changes = load(_JOB_PATCH, {name: value for name, value in patch.items() if name not in FIXED} if fixed else patch)
-    attached = await store_attachment(core, principal, changes["attachment"]) if changes.get("attachment") else None
+    changes = load(
+        _JOB_PATCH, {name: value for name, value in patch.items() if name not in FIXED} if fixed else patch
+    )
+    attached = (
+        await store_attachment(core, principal, changes["attachment"]) if changes.get("attachment") else None
+    )
     async with core.pool.acquire() as connection, connection.transaction():
         await connection.fetchval(LOCK, job_id, principal.tenant_id)
         (row,) = await read_jobs(connection, [(job_id, principal.tenant_id)])
@@ -42,14 +52,16 @@ async def modify(core: Core, principal: Principal, job_id: UUID, patch: Any, ver
             raise NotChangeable(refused, row["status"])
         if changes:
             await connection.execute(APPLY_JOB, job_id, *_job_columns(core, row, changes))
-            await connection.execute(APPLY_REQUEST, job_id, *_request_columns(core, row, changes, attached), principal.name)
+            await connection.execute(
+                APPLY_REQUEST, job_id, *_request_columns(core, row, changes, attached), principal.name
+            )
             if "publish_link_access_scope" in changes:
                 await connection.execute(APPLY_SCOPE, job_id, changes["publish_link_access_scope"])
             if attached and "id" in attached:
                 await connection.execute(KEEP, attached["id"])
             if row["attachment_file_id"] is not None and "attachment" in changes:
                 await connection.execute(LET_GO, row["attachment_file_id"])
-            await record(connection, principal, "modify", "job", str(job_id), {name: None for name in changes}, origin)
+            await record(connection, principal, "modify", "job", str(job_id), dict.fromkeys(changes), origin)
     if waiting and changes.keys() & {"run_at", "priority", "worker_tag"}:
         (row,) = await read_jobs(core.pool, [(job_id, principal.tenant_id)])
         if row is not None and row["status"] == Status.PENDING:
@@ -69,12 +81,14 @@ WHERE id = $1
 
 def _job_columns(core: Core, row: Row, changes: dict[str, Any]) -> tuple[Any, ...]:
     job_type = core.job_types.get(row["type"])
-    defaults = {
+    defaults: dict[str, Any] = {
         "priority": job_type.priority if job_type else Priority.DEFAULT,
         "max_attempts": job_type.max_attempts if job_type else 1,
         "timeout_seconds": job_type.timeout_seconds if job_type else 3600,
     }
-    wanted = {name: changes[name] or default if name in changes else None for name, default in defaults.items()}
+    wanted = {
+        name: changes[name] or default if name in changes else None for name, default in defaults.items()
+    }
     return (
         row["priority"] if wanted["priority"] is None else PRIORITIES.index(Priority(wanted["priority"])),
         (changes["worker_tag"] or None) if "worker_tag" in changes else row["worker_tag"],
@@ -89,14 +103,17 @@ def _job_columns(core: Core, row: Row, changes: dict[str, Any]) -> tuple[Any, ..
 
 
 APPLY_REQUEST = """
-UPDATE job_requests SET args = $2, attachment_file_id = $3, attachment_url = $4, attachment_name = $5, attachment_mime_type = $6,
+UPDATE job_requests SET args = $2, attachment_file_id = $3, attachment_url = $4, attachment_name = $5,
+attachment_mime_type = $6,
     description = $7, category = $8, sub_category = $9, labels = $10, client_request_id = $11, correlation_id = $12,
     can_rerun = $13, run_at = $14, expires_in = $15, publish_link_access_scope = $16, notify = $17, modified_by = $18
 WHERE job_id = $1
 """
 
 
-def _request_columns(core: Core, row: Row, changes: dict[str, Any], attached: dict[str, Any] | None) -> tuple[Any, ...]:
+def _request_columns(
+    core: Core, row: Row, changes: dict[str, Any], attached: dict[str, Any] | None
+) -> tuple[Any, ...]:
     job_type = core.job_types.get(row["type"])
     args = row["args"]
     if "args" in changes:
@@ -114,13 +131,22 @@ def _request_columns(core: Core, row: Row, changes: dict[str, Any], attached: di
         row["attachment_file_id"], row["attachment_url"], row["attachment_name"], row["attachment_mime_type"],
     )  # fmt: skip
     if "attachment" in changes:
-        if attached is None and job_type is not None and job_type.attachment is not None and job_type.attachment.required:
+        if (
+            attached is None
+            and job_type is not None
+            and job_type.attachment is not None
+            and job_type.attachment.required
+        ):
             raise Invalid([Fault("#/attachment", f"the job type {job_type.code} needs an attachment")])
         found = attached or {}
         attachment = (found.get("id"), found.get("url"), found.get("name"), found.get("mime_type"))
     can_rerun = row["can_rerun"]
     if "can_rerun" in changes:
-        can_rerun = changes["can_rerun"] if changes["can_rerun"] is not None else job_type is None or job_type.can_rerun
+        can_rerun = (
+            changes["can_rerun"]
+            if changes["can_rerun"] is not None
+            else job_type is None or job_type.can_rerun
+        )
     notify = row["notify"]
     if "notify" in changes:
         notify = dumps(changes["notify"]).decode() if changes["notify"] else None
@@ -158,5 +184,3 @@ def merge_patch(target: Any, patch: Any) -> Any:
         else:
             merged[name] = merge_patch(merged.get(name), value)
     return merged
-
-

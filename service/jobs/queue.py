@@ -1,7 +1,8 @@
 """The hand-over to arq: what lies in Redis are hints, never the truth.
 
-A message carries a job's id alone, as JSON in arq's own wire format: a payload under `arq:job:<message>` and the message's
-name in a sorted set scored by due time. There is one set for each priority and worker tag. The name, `<job>:<run>.<claim>`,
+A message carries a job's id alone, as JSON in arq's own wire format: a payload under `arq:job:<message>` and
+the message's name in a sorted set scored by due time. There is one set for each priority and worker tag. The name,
+`<job>:<run>.<claim>`,
 is the same however often one offers it, so offering twice adds nothing.
 
 Lose all of it and nothing is lost: workers/upkeep/redeliver.py offers every due row of PostgreSQL again.
@@ -24,6 +25,7 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
 
 from service.db.batch import Batcher
+from service.errors import Unavailable
 
 log = structlog.get_logger()
 
@@ -51,7 +53,7 @@ class Message:
 
     @property
     def name(self) -> str:
-        """arq's job id."""
+        """Arq's job id."""
         return f"{self.job_id}:{self.run}.{self.claim}"
 
     @property
@@ -61,7 +63,7 @@ class Message:
 
 
 def connect(url: str, *, retries: int = 0) -> ArqRedis:
-    """A client that gives up soon: Redis is a help, never a reason to wait. Nothing is sent before the first command."""
+    """A client that gives up soon: Redis is a help, never a reason to wait."""
     pool = ConnectionPool.from_url(
         url,
         max_connections=16,
@@ -89,12 +91,18 @@ async def offer(redis: ArqRedis, messages: Sequence[Message]) -> int:
 
 
 def _payload(message: Message, now: int) -> bytes:
-    """arq's job record (arq/jobs.py: serialize_job): try, function, args, kwargs, enqueue time."""
+    """Arq's job record (arq/jobs.py: serialize_job): try, function, args, kwargs, enqueue time."""
     return orjson.dumps({"t": None, "f": FUNCTION, "a": [str(message.job_id)], "k": {}, "et": now})
 
 
 def _milliseconds(when: datetime) -> int:
     return int(when.timestamp() * 1000)
+
+
+def _look(offered: asyncio.Future[None]) -> None:
+    """Take note that an offer has ended: nobody waits for it."""
+    if not offered.cancelled() and (error := offered.exception()) is not None:
+        log.error("an offer broke", action="queue.error", exc_info=error)
 
 
 class Dispatcher:
@@ -106,11 +114,18 @@ class Dispatcher:
     def __init__(self, redis: ArqRedis) -> None:
         self.redis = redis
         self.failed = 0
-        self._batcher: Batcher[Message, None] = Batcher(self._offer, max_items=256, concurrency=1, max_waiting=100_000)
+        self._batcher: Batcher[Message, None] = Batcher(
+            self._offer, max_items=256, concurrency=1, max_waiting=100_000
+        )
 
     def nudge(self, message: Message) -> None:
         """Offer a message soon, together with its neighbours."""
-        self._batcher.put(message)
+        try:
+            offered = self._batcher.put(message)
+        except Unavailable as error:
+            self._count(error)
+        else:
+            offered.add_done_callback(_look)
 
     async def cancel(self, job_id: UUID) -> None:
         """Tell the workers at once; the lease keeper finds the flag in PostgreSQL anyway."""
@@ -122,7 +137,7 @@ class Dispatcher:
     async def close(self) -> None:
         """Send what waits, and hang up."""
         await self._batcher.join()
-        await self.redis.aclose()
+        await self.redis.aclose(close_connection_pool=True)
 
     async def _offer(self, messages: list[Message]) -> list[None]:
         try:
@@ -133,4 +148,9 @@ class Dispatcher:
 
     def _count(self, error: Exception, messages: int = 1) -> None:
         self.failed += messages
-        log.warning("redis is away", action="queue.offer_failed", messages=messages, error=f"{type(error).__name__}: {error}")
+        log.warning(
+            "redis is away",
+            action="queue.offer_failed",
+            messages=messages,
+            error=f"{type(error).__name__}: {error}",
+        )

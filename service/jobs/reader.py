@@ -1,8 +1,8 @@
 """Reading jobs at a poller's pace.
 
-Concurrent reads share one statement that asks for versions alone; a body that this process has rendered at that version is
-handed out again, so a poll of a job that has not changed costs one narrow row. The cache is keyed by what the version
-promises, never by time, so it is never stale.
+Concurrent reads share one statement that asks for versions alone; a body that this process has rendered at
+that version is handed out again, so a poll of a job that has not changed costs one narrow row. The cache is
+keyed by what the version promises, never by time, so it is never stale.
 """
 
 from collections import OrderedDict
@@ -38,8 +38,12 @@ class JobReader:
     def __init__(self, pool: asyncpg.Pool, signer: LinkSigner) -> None:
         self._signer = signer
         self._pool = pool
-        self._headings: Batcher[Wanted, Heading | None] = Batcher(self._read_headings, max_items=256, concurrency=2)
-        self._rows: Batcher[Wanted, asyncpg.Record | None] = Batcher(self._read_rows, max_items=128, concurrency=2)
+        self._headings: Batcher[Wanted, Heading | None] = Batcher(
+            self._read_headings, max_items=256, concurrency=2
+        )
+        self._rows: Batcher[Wanted, asyncpg.Record | None] = Batcher(
+            self._read_rows, max_items=128, concurrency=2
+        )
         self._cache: OrderedDict[UUID, _Rendered] = OrderedDict()
         self._cached_bytes = 0
 

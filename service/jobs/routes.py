@@ -22,7 +22,17 @@ from service.jobs.states import PRIORITIES, TERMINAL, Priority
 from service.jobs.submit import Submission, Submitted, submit_job
 from service.web.conditions import etag, is_known, required_version
 from service.web.middleware import problem
-from service.web.payload import JSON, dumps, fragment, json_response, parse_json, query, read_body, read_json, timestamp
+from service.web.payload import (
+    JSON,
+    dumps,
+    fragment,
+    json_response,
+    parse_json,
+    query,
+    read_body,
+    read_json,
+    timestamp,
+)
 
 _LIST_IN, _READ_IN, _MESSAGES_IN, _RERUN_IN = ListIn(), ReadIn(), MessagesIn(), RerunIn()
 RETRY_AFTER_SECONDS = "1"
@@ -75,7 +85,10 @@ async def create_many(request: web.Request) -> web.Response:
             submitted = await submit_job(core, principal, Submission(item))
         except LavoriError as error:
             return {"status": error.status, "problem": problem(error)}
-        return {"status": 200 if submitted.replayed else 201, "job": orjson.Fragment(core.reader.render(submitted.row, base))}
+        return {
+            "status": 200 if submitted.replayed else 201,
+            "job": orjson.Fragment(core.reader.render(submitted.row, base)),
+        }
 
     return json_response(await asyncio.gather(*map(one, items)), status=207)
 
@@ -147,14 +160,20 @@ async def patch(request: web.Request) -> web.Response:
     """PATCH /api/jobs/{id}: JSON Merge Patch."""
     job_id = job_id_of(request)
     body = await read_json(request)
-    await modify(request.app[CORE], principal_of(request), job_id, body, required_version(request), origin_of(request))
+    await modify(
+        request.app[CORE], principal_of(request), job_id, body, required_version(request), origin_of(request)
+    )
     return await _whole(request, job_id)
 
 
 async def delete(request: web.Request) -> web.Response:
     """DELETE /api/jobs/{id}: 204."""
     await control.delete(
-        request.app[CORE], principal_of(request), job_id_of(request), required_version(request), origin_of(request)
+        request.app[CORE],
+        principal_of(request),
+        job_id_of(request),
+        required_version(request),
+        origin_of(request),
     )
     return web.Response(status=204)
 
@@ -171,14 +190,18 @@ async def cancel(request: web.Request) -> web.Response:
 async def suspend(request: web.Request) -> web.Response:
     """POST /api/jobs/{id}/suspend."""
     job_id = job_id_of(request)
-    await control.suspend(request.app[CORE], principal_of(request), job_id, required_version(request), origin_of(request))
+    await control.suspend(
+        request.app[CORE], principal_of(request), job_id, required_version(request), origin_of(request)
+    )
     return await _whole(request, job_id)
 
 
 async def resume(request: web.Request) -> web.Response:
     """POST /api/jobs/{id}/resume."""
     job_id = job_id_of(request)
-    await control.resume(request.app[CORE], principal_of(request), job_id, required_version(request), origin_of(request))
+    await control.resume(
+        request.app[CORE], principal_of(request), job_id, required_version(request), origin_of(request)
+    )
     return await _whole(request, job_id)
 
 
@@ -188,11 +211,17 @@ async def rerun(request: web.Request) -> web.Response:
     job_id = job_id_of(request)
     asked = await read_body(request, _RERUN_IN) if request.can_read_body else {"as_new": False}
     if not asked["as_new"]:
-        await control.rerun(core, principal_of(request), job_id, required_version(request), origin_of(request))
+        await control.rerun(
+            core, principal_of(request), job_id, required_version(request), origin_of(request)
+        )
         return await _whole(request, job_id)
     submitted = await control.rerun_as_new(core, principal_of(request), job_id, required_version(request))
     row = submitted.row
-    headers = {**JSON, "ETag": etag(row["version"]), "Location": f"{request.path.rpartition(str(job_id))[0]}{row['id']}"}
+    headers = {
+        **JSON,
+        "ETag": etag(row["version"]),
+        "Location": f"{request.path.rpartition(str(job_id))[0]}{row['id']}",
+    }
     return web.Response(body=core.reader.render(row, base_url(request)), status=201, headers=headers)
 
 

@@ -74,7 +74,9 @@ class JobIn(Schema):
     run_at = _time()
     expires_in = _seconds(365 * _DAY)
     timeout_seconds = _seconds(7 * _DAY)
-    max_attempts = fields.Integer(strict=True, load_default=None, allow_none=True, validate=validate.Range(1, 100))
+    max_attempts = fields.Integer(
+        strict=True, load_default=None, allow_none=True, validate=validate.Range(1, 100)
+    )
     publish_link_access_scope = fields.String(load_default="private", validate=_SCOPES)
     can_rerun = fields.Boolean(load_default=None, allow_none=True, truthy={True}, falsy={False})
     client_request_id = _text(255)

@@ -7,6 +7,8 @@ from uuid import UUID
 
 import asyncpg
 
+from service.db.connection import Executor
+
 
 class NewJob(NamedTuple):
     """A row to insert; a NamedTuple, so that a batch is turned into columns by zip alone. JSON fields are JSON text."""
@@ -46,12 +48,16 @@ class NewJob(NamedTuple):
 INSERT = """
 WITH input AS (
     SELECT *, date_trunc('milliseconds', now()) AS at
-    FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::text[], $8::smallint[], $9::int[],
-                $10::text[], $11::json[], $12::uuid[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[],
-                $19::jsonb[], $20::text[], $21::text[], $22::text[], $23::bool[], $24::timestamptz[], $25::int[], $26::text[],
+    FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::text[],
+    $8::smallint[], $9::int[],
+                $10::text[], $11::json[], $12::uuid[], $13::text[], $14::text[], $15::text[], $16::text[],
+                $17::text[], $18::text[],
+                $19::jsonb[], $20::text[], $21::text[], $22::text[], $23::bool[], $24::timestamptz[],
+                $25::int[], $26::text[],
                 $27::json[], $28::uuid[], $29::bytea[], $30::bytea[])
       AS input(id, tenant_id, type, definition, queue, priority, worker_tag, max_attempts, timeout_seconds,
-               created_by, args, attachment_file_id, attachment_url, attachment_name, attachment_mime_type, description, category,
+               created_by, args, attachment_file_id, attachment_url, attachment_name, attachment_mime_type,
+               description, category,
                sub_category, labels, client_request_id, correlation_id, idempotency_key, can_rerun, run_at, expires_in,
                publish_link_access_scope, notify, root_id, digest, request_hash)
 ), keyed AS (
@@ -70,8 +76,10 @@ WITH input AS (
     FROM fresh
     RETURNING id, number, created_at, updated_at, due_at, start_by
 ), requested AS (
-    INSERT INTO job_requests (job_id, tenant_id, args, attachment_file_id, attachment_url, attachment_name, attachment_mime_type,
-                              description, category, sub_category, labels, client_request_id, correlation_id, idempotency_key,
+    INSERT INTO job_requests (job_id, tenant_id, args, attachment_file_id, attachment_url, attachment_name,
+    attachment_mime_type,
+                              description, category, sub_category, labels, client_request_id, correlation_id,
+                              idempotency_key,
                               can_rerun, run_at, expires_in, publish_link_access_scope, notify, root_id, modified_by)
     SELECT id, tenant_id, args, attachment_file_id, attachment_url, attachment_name, attachment_mime_type,
            description, category, sub_category, labels, client_request_id, correlation_id, idempotency_key,
@@ -85,7 +93,7 @@ SELECT id, number, created_at, updated_at, due_at, start_by FROM inserted
 """
 
 
-async def insert_jobs(connection: asyncpg.Pool | asyncpg.Connection, jobs: Sequence[NewJob]) -> list[asyncpg.Record | None]:
+async def insert_jobs(connection: Executor, jobs: Sequence[NewJob]) -> list[asyncpg.Record | None]:
     """Insert jobs with their requests and idempotency keys in one statement.
 
     Answers a record a job, in order, with the columns that the database decided; None where the key was taken.
@@ -124,20 +132,28 @@ async def headings(connection: asyncpg.Pool, wanted: Sequence[tuple[UUID, int]])
     """Headings by (id, tenant), in order; None where the tenant has no such job."""
     rows = await connection.fetch(HEADINGS, *zip(*wanted, strict=True))
     found = {
-        (row["id"], row["tenant_id"]): Heading(row["id"], row["version"], row["status"], row["created_by"], row["shared_with"] or [])
+        (row["id"], row["tenant_id"]): Heading(
+            row["id"], row["version"], row["status"], row["created_by"], row["shared_with"] or []
+        )
         for row in rows
     }
     return [found.get(one) for one in wanted]
 
 
 READ = """
-SELECT jobs.id, jobs.number, jobs.tenant_id, jobs.version, jobs.type, jobs.definition, jobs.queue, jobs.status, jobs.priority,
-       jobs.worker_tag, jobs.run, jobs.attempt, jobs.claim, jobs.max_attempts, jobs.timeout_seconds, jobs.due_at, jobs.start_by,
-       jobs.cancel_requested_at, jobs.percent_completed, jobs.running_output, jobs.status_text, jobs.response_type, jobs.output,
-       jobs.error, jobs.created_by, jobs.created_at, jobs.updated_at, jobs.started_at, jobs.terminated_at, jobs.purge_at,
+SELECT jobs.id, jobs.number, jobs.tenant_id, jobs.version, jobs.type, jobs.definition, jobs.queue, jobs.status,
+jobs.priority,
+       jobs.worker_tag, jobs.run, jobs.attempt, jobs.claim, jobs.max_attempts, jobs.timeout_seconds,
+       jobs.due_at, jobs.start_by,
+       jobs.cancel_requested_at, jobs.percent_completed, jobs.running_output, jobs.status_text,
+       jobs.response_type, jobs.output,
+       jobs.error, jobs.created_by, jobs.created_at, jobs.updated_at, jobs.started_at, jobs.terminated_at,
+       jobs.purge_at,
        asked.args, asked.attachment_file_id, asked.attachment_url, asked.attachment_name, asked.attachment_mime_type,
-       asked.description, asked.category, asked.sub_category, asked.labels, asked.client_request_id, asked.correlation_id,
-       asked.idempotency_key, asked.can_rerun, asked.run_at, asked.expires_in, asked.publish_link_access_scope, asked.notify,
+       asked.description, asked.category, asked.sub_category, asked.labels, asked.client_request_id,
+       asked.correlation_id,
+       asked.idempotency_key, asked.can_rerun, asked.run_at, asked.expires_in, asked.publish_link_access_scope,
+       asked.notify,
        asked.root_id, asked.modified_by,
        files.size AS attachment_size, files.sha256 AS attachment_sha256,
        links.id AS link_id, links.expires_at AS link_expires_at,
@@ -160,9 +176,11 @@ LEFT JOIN LATERAL (
 """
 
 
-async def read_jobs(connection: asyncpg.Pool | asyncpg.Connection, wanted: Sequence[tuple[UUID, int]]) -> list[asyncpg.Record | None]:
+async def read_jobs(connection: Executor, wanted: Sequence[tuple[UUID, int]]) -> list[asyncpg.Record | None]:
     """Whole jobs by (id, tenant), in order, as job.job_view takes them; None where the tenant has no such job."""
-    rows = {(row["id"], row["tenant_id"]): row for row in await connection.fetch(READ, *zip(*wanted, strict=True))}
+    rows = {
+        (row["id"], row["tenant_id"]): row for row in await connection.fetch(READ, *zip(*wanted, strict=True))
+    }
     return [rows.get(one) for one in wanted]
 
 
@@ -172,7 +190,8 @@ FROM jobs
 JOIN job_requests AS asked ON asked.job_id = jobs.id
 WHERE jobs.tenant_id = $1
   AND ($2::text IS NULL OR jobs.created_by = $2 OR EXISTS (
-        SELECT FROM job_definitions WHERE job_definitions.tenant_id = jobs.tenant_id AND job_definitions.code = jobs.definition
+        SELECT FROM job_definitions WHERE job_definitions.tenant_id = jobs.tenant_id AND job_definitions.code =
+        jobs.definition
           AND job_definitions.shared_with && ARRAY[$2, '*']))
   AND ($3::timestamptz IS NULL OR (jobs.created_at, jobs.id) < ($3, $4::uuid))
   AND ($5::text[] IS NULL OR jobs.status = ANY ($5))
@@ -190,16 +209,22 @@ WHERE jobs.tenant_id = $1
   AND ($17::bigint[] IS NULL OR jobs.number = ANY ($17))
   AND ($18::timestamptz IS NULL OR jobs.created_at >= $18) AND ($19::timestamptz IS NULL OR jobs.created_at <= $19)
   AND ($20::timestamptz IS NULL OR jobs.updated_at >= $20) AND ($21::timestamptz IS NULL OR jobs.updated_at <= $21)
-  AND ($22::timestamptz IS NULL OR jobs.terminated_at >= $22) AND ($23::timestamptz IS NULL OR jobs.terminated_at <= $23)
+  AND ($22::timestamptz IS NULL OR jobs.terminated_at >= $22) AND ($23::timestamptz IS NULL OR
+  jobs.terminated_at <= $23)
 ORDER BY jobs.created_at DESC, jobs.id DESC
 LIMIT $24
 """
 
 
 async def list_jobs(
-    connection: asyncpg.Pool, tenant_id: int, reader: str | None, after: tuple[datetime, UUID] | None, filters: dict[str, Any], limit: int
+    connection: asyncpg.Pool,
+    tenant_id: int,
+    reader: str | None,
+    after: tuple[datetime, UUID] | None,
+    filters: dict[str, Any],
+    limit: int,
 ) -> list[asyncpg.Record]:
-    """A page of headings with `created_at`, newest first, of the jobs that `reader` may see (None: all of the tenant)."""
+    """A page of headings with `created_at`, newest first, of the jobs that `reader` may see (None: all)."""
     words = (
         "status", "type", "definition", "created_by", "category", "sub_category", "priority", "worker_tag", "queue",
         "client_request_id", "correlation_id", "idempotency_key", "number",
@@ -232,7 +257,9 @@ ORDER BY seq LIMIT $4
 """
 
 
-async def messages_of(connection: asyncpg.Pool, job_id: UUID, after: int, levels: list[str] | None, limit: int) -> list[asyncpg.Record]:
+async def messages_of(
+    connection: asyncpg.Pool, job_id: UUID, after: int, levels: list[str] | None, limit: int
+) -> list[asyncpg.Record]:
     """A job's messages after a sequence number, oldest first."""
     rows: list[asyncpg.Record] = await connection.fetch(MESSAGES, job_id, after, levels, limit)
     return rows

@@ -1,7 +1,7 @@
 """Submitting a job, the whole story on one page.
 
-Permission, the body, the type's params, the attachment's bytes; then one statement commits the idempotency key, the row and
-its request; after the commit a nudge, which nobody waits for. A 201 means: it is in PostgreSQL.
+Permission, the body, the type's params, the attachment's bytes; then one statement commits the idempotency
+key, the row and its request; after the commit a nudge, which nobody waits for. A 201 means: it is in PostgreSQL.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from uuid_utils.compat import uuid7
 
 from service.access.principal import Permission, Principal
@@ -36,7 +37,7 @@ _JOB_IN = JobIn()
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A body as it came; `upload` is the file of a multipart request, `scope` the dialect whose idempotency rules hold."""
+    """A body as it came; `upload` is the file of a multipart request, `scope` whose idempotency rules hold."""
 
     body: Any
     key: str | None = None
@@ -62,9 +63,13 @@ async def submit_job(core: Core, principal: Principal, submission: Submission) -
     load(job_type.params, ask["args"], "#/args")
     digest = hashed = None
     if key is not None:
-        digest = key_digest(submission.scope, principal.tenant_id, principal.name, ask["definition"] or job_type.code, key)
+        digest = key_digest(
+            submission.scope, principal.tenant_id, principal.name, ask["definition"] or job_type.code, key
+        )
         hashed = request_hash(submission.body, submission.upload.blob.sha256 if submission.upload else None)
-        if (ask["attachment"] or submission.upload) and (replay := await _replay(core, principal, digest, hashed)):
+        if (ask["attachment"] or submission.upload) and (
+            replay := await _replay(core, principal, digest, hashed)
+        ):
             return replay
     attached = await _attach(core, principal, ask, job_type, submission.upload)
     job = NewJob(
@@ -120,7 +125,9 @@ def offer(core: Core, row: Row) -> None:
     """Let the workers know of a pending job, unless its time is far off."""
     if row["due_at"] <= datetime.now(UTC) + OFFERED_AHEAD:
         core.dispatcher.nudge(
-            queue.Message(row["id"], row["run"], row["claim"], row["priority"], row["worker_tag"], row["due_at"])
+            queue.Message(
+                row["id"], row["run"], row["claim"], row["priority"], row["worker_tag"], row["due_at"]
+            )
         )
 
 
@@ -131,7 +138,9 @@ def _job_type(core: Core, ask: dict[str, Any]) -> JobType:
         raise Invalid([Fault("#/type", "Missing data for required field.")])
     job_type = core.job_types.get(ask["type"])
     if job_type is None:
-        raise UnknownJobType([Fault("#/type", f"there is no job type {ask['type'][:100]!r}; see GET /api/job-types")])
+        raise UnknownJobType(
+            [Fault("#/type", f"there is no job type {ask['type'][:100]!r}; see GET /api/job-types")]
+        )
     return job_type
 
 
@@ -216,7 +225,7 @@ def _columns(file_id: UUID, name: str, mime_type: str, size: int, sha256: bytes)
     return {"id": file_id, "name": name, "mime_type": mime_type, "size": size, "sha256": sha256}
 
 
-def _row(job: NewJob, decided: Row, attached: dict[str, Any]) -> Row:
+def _row(job: NewJob, decided: asyncpg.Record, attached: dict[str, Any]) -> Row:
     """The new job as store.READ would give it: what was asked, what the database decided, and a job's beginnings."""
     return {
         **job._asdict(),

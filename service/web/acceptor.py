@@ -1,60 +1,70 @@
 """Schemas compiled to acceptors, because marshmallow costs more than all else that a submit does (130 µs a body).
 
-An acceptor is stricter than its schema, never laxer: it takes the plain right body in a few microseconds and gives exactly
-what `schema.load` would give; whatever it is not sure of it refuses, and marshmallow decides, with its own words.
-tests/unit/test_acceptor.py holds both against each other.
+An acceptor is stricter than its schema, never laxer: it takes the plain right body in a few microseconds and
+gives exactly what `schema.load` would give; whatever it is not sure of it refuses, and marshmallow decides,
+with its own words. tests/unit/test_acceptor.py holds both against each other.
 
-Compiled are plain String, Integer, Boolean, Dict, List and Nested fields with Length, Range, OneOf and Regexp. A field of any
-other class is loaded by marshmallow alone, and a schema with hooks or validators of its own is not compiled at all.
+Compiled are plain String, Integer, Boolean, Dict, List and Nested fields with Length, Range, OneOf and Regexp.
+A field of any other class is loaded by marshmallow alone, and a schema with hooks or validators of its own is
+not compiled at all.
 """
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, missing, validate
+from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, missing, validate
 
 Accept = Callable[[Any], Any]
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer, not an error
+class Refused(Exception):
     """The acceptor does not take this; marshmallow decides."""
 
 
 @lru_cache(maxsize=1024)
 def acceptor_of(schema: Schema) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """The acceptor of a schema: a dict in, `schema.load`'s dict out, or Refused."""
-    if schema.unknown != RAISE or schema.partial or any(schema._hooks.values()):  # noqa: SLF001 - nothing public tells
+    hooked = any(schema._hooks.values())  # noqa: SLF001 - nothing public tells
+    if schema.unknown not in (RAISE, INCLUDE) or schema.partial or hooked:
         return _refuse
-    names: dict[str, tuple[str, Accept]] = {}
-    required: list[str] = []
-    defaults: list[tuple[str, Any]] = []
-    for name, field in schema.load_fields.items():
-        if name in schema.dump_only:
-            continue
-        key = field.data_key or name
-        names[key] = (field.attribute or name, _accept_field(field))
-        if field.required:
-            required.append(key)
-        elif field.load_default is not missing:
-            defaults.append((key, field.load_default))
+    includes = schema.unknown == INCLUDE
+    known = {
+        field.data_key or name: (field.attribute or name, _accept_field(field), field)
+        for name, field in schema.load_fields.items()
+        if name not in schema.dump_only
+    }
+    accepts = {key: (name, accept) for key, (name, accept, _) in known.items()}
+    absent = [(key, name, _default(field)) for key, (name, _, field) in known.items()]
+    absent_matter = [one for one in absent if one[2] is not None]
 
     def accept(value: dict[str, Any]) -> dict[str, Any]:
         loaded: dict[str, Any] = {}
         for key, inner in value.items():
-            known = names.get(key)
-            if known is None:
+            found = accepts.get(key)
+            if found is not None:
+                loaded[found[0]] = found[1](inner)
+            elif includes:
+                loaded[key] = inner
+            else:
                 raise Refused
-            loaded[known[0]] = known[1](inner)
-        for key in required:
+        for key, name, default in absent_matter:
             if key not in value:
-                raise Refused
-        for key, default in defaults:
-            if key not in value:
-                loaded[names[key][0]] = default() if callable(default) else default
+                loaded[name] = default()
         return loaded
 
     return accept
+
+
+def _default(field: fields.Field[Any]) -> Callable[[], Any] | None:
+    """What an absent field becomes: its default, a refusal where it is required, None where it stays absent."""
+    if field.required:
+        return lambda: _refuse({})
+    if field.load_default is missing:
+        return None
+    if callable(field.load_default):
+        return field.load_default
+    return lambda: field.load_default
 
 
 def _refuse(_: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,7 +86,7 @@ def _with_checks(convert: Accept, checks: list[Any]) -> Accept:
     if not checks:
         return convert
 
-    def accept(value: Any) -> Any:  # noqa: ANN401
+    def accept(value: Any) -> Any:
         loaded = convert(value)
         if loaded is not None:
             for check in checks:
@@ -88,7 +98,7 @@ def _with_checks(convert: Accept, checks: list[Any]) -> Accept:
 
 
 def _by_marshmallow(field: fields.Field[Any]) -> Accept:
-    def accept(value: Any) -> Any:  # noqa: ANN401
+    def accept(value: Any) -> Any:
         try:
             return field.deserialize(value)
         except ValidationError:
@@ -99,7 +109,7 @@ def _by_marshmallow(field: fields.Field[Any]) -> Accept:
 
 def _of_type(*kinds: type) -> Callable[[Any], Accept]:
     def plain(_: object) -> Accept:
-        def accept(value: Any) -> Any:  # noqa: ANN401
+        def accept(value: Any) -> Any:
             if type(value) not in kinds:
                 raise Refused
             return value
@@ -112,7 +122,7 @@ def _of_type(*kinds: type) -> Callable[[Any], Accept]:
 def _list(field: fields.List[Any]) -> Accept:
     inner = _accept_field(field.inner)
 
-    def accept(value: Any) -> Any:  # noqa: ANN401
+    def accept(value: Any) -> Any:
         if type(value) is not list:
             raise Refused
         return [inner(one) for one in value]
@@ -124,7 +134,7 @@ def _dict(field: fields.Dict) -> Accept:
     keys = _accept_field(field.key_field) if field.key_field else None
     values = _accept_field(field.value_field) if field.value_field else None
 
-    def accept(value: Any) -> Any:  # noqa: ANN401
+    def accept(value: Any) -> Any:
         if type(value) is not dict:
             raise Refused
         if keys is None and values is None:
@@ -139,7 +149,7 @@ def _nested(field: fields.Nested) -> Accept:
         return _by_marshmallow(field)
     load = acceptor_of(field.schema)
 
-    def accept(value: Any) -> Any:  # noqa: ANN401
+    def accept(value: Any) -> Any:
         if type(value) is not dict:
             raise Refused
         return load(value)

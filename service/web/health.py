@@ -1,4 +1,4 @@
-"""GET /livez and /readyz, for who runs containers."""
+"""GET /livez and /readyz, for who runs containers. Open to all: app.py says so."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -9,7 +9,6 @@ from aiohttp import web
 
 from service.errors import Unavailable
 from service.keys import DRAINING, POOL, REDIS
-from service.web.access_marks import open_to_all
 from service.web.payload import json_response
 
 log = structlog.get_logger()
@@ -17,24 +16,23 @@ log = structlog.get_logger()
 CHECK_SECONDS = 1.0
 
 
-@open_to_all
 async def livez(_: web.Request) -> web.Response:
     """GET /livez: the loop turns."""
     return json_response({"status": "ok"})
 
 
-@open_to_all
 async def readyz(request: web.Request) -> web.Response:
-    """GET /readyz: started, migrated and not draining. `?verbose` reports PostgreSQL and Redis, whose outage changes nothing.
+    """GET /readyz: started, migrated and not draining; `?verbose` reports PostgreSQL and Redis.
 
-    The API answers by itself while they are away; taking every replica out of the balancer would help nobody.
+    Their outage changes nothing: the API answers by itself, and taking every replica away would help nobody.
     """
     if request.app[DRAINING].is_set():
         raise Unavailable("the server is draining")
     if "verbose" not in request.query:
         return json_response({"status": "ok"})
     postgresql, redis = await asyncio.gather(
-        _check("postgresql", request.app[POOL].fetchval("SELECT 1")), _check("redis", request.app[REDIS].ping())
+        _check("postgresql", request.app[POOL].fetchval("SELECT 1")),
+        _check("redis", request.app[REDIS].ping()),
     )
     return json_response({"status": "ok", "checks": {"postgresql": postgresql, "redis": redis}})
 
@@ -43,7 +41,9 @@ async def _check(name: str, call: Awaitable[Any]) -> str:
     try:
         await asyncio.wait_for(call, CHECK_SECONDS)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
-        log.warning("a part is away", action="health.check", part=name, error=f"{type(error).__name__}: {error}")
+        log.warning(
+            "a part is away", action="health.check", part=name, error=f"{type(error).__name__}: {error}"
+        )
         return "unavailable"
     return "ok"
 

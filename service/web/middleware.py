@@ -45,7 +45,9 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = problem_response(request, _of_database(error, request_id))
     except Exception:
         log.exception("request failed", action="http.error", request_id=request_id, method=request.method)
-        response = problem_response(request, LavoriError(f"something went wrong; the log knows more under request {request_id}"))
+        response = problem_response(
+            request, LavoriError(f"something went wrong; the log knows more under request {request_id}")
+        )
     if not response.prepared:
         response.headers["X-Request-Id"] = request_id
     return response
@@ -82,7 +84,9 @@ def _of_aiohttp(request: web.Request, error: web.HTTPException) -> web.StreamRes
         return problem_response(request, NotFound("there is nothing here"))
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
-        response = problem_response(request, MethodNotAllowed(f"{error.method} is not allowed here; allowed: {allowed}"))
+        response = problem_response(
+            request, MethodNotAllowed(f"{error.method} is not allowed here; allowed: {allowed}")
+        )
         response.headers["Allow"] = allowed
         return response
     if isinstance(error, web.HTTPRequestEntityTooLarge):

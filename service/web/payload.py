@@ -1,5 +1,6 @@
 """Bodies in and out: orjson on the wire, marshmallow as the one description of every shape."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -39,18 +40,20 @@ def fragment(text: str | None) -> orjson.Fragment | None:
     return None if text is None else orjson.Fragment(text)
 
 
-def json_response(value: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+def json_response(
+    value: object, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
     """A response with a JSON body."""
     return web.Response(body=dumps(value), status=status, headers={**JSON, **headers} if headers else JSON)
 
 
-async def read_json(request: web.Request) -> Any:  # noqa: ANN401
+async def read_json(request: web.Request) -> Any:
     """The body as JSON. Raises Malformed, TooLarge, UnsupportedMediaType, and Invalid for a NUL in a text."""
     kind = request.content_type
-    if request.can_read_body and kind != "application/json" and not kind.endswith("+json"):
-        if kind != "application/octet-stream" or "Content-Type" in request.headers:
-            message = f"expected application/json, not {kind}"
-            raise UnsupportedMediaType(message)
+    named = "Content-Type" in request.headers and request.can_read_body
+    if named and kind != "application/json" and not kind.endswith("+json"):
+        message = f"expected application/json, not {kind}"
+        raise UnsupportedMediaType(message)
     try:
         body = await request.read()
     except web.HTTPRequestEntityTooLarge:
@@ -58,7 +61,7 @@ async def read_json(request: web.Request) -> Any:  # noqa: ANN401
     return parse_json(body)
 
 
-def parse_json(body: bytes) -> Any:  # noqa: ANN401
+def parse_json(body: bytes) -> Any:
     """JSON of at most 64 levels, without NUL characters, which PostgreSQL can't keep."""
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
         message = f"the body is nested deeper than {MAX_DEPTH} levels"
@@ -68,7 +71,9 @@ def parse_json(body: bytes) -> Any:  # noqa: ANN401
     except orjson.JSONDecodeError as error:
         message = f"the body is no JSON: {error}"
         raise Malformed(message) from None
-    if b"\\u0000" in body and (faults := [Fault(pointer, "contains a NUL character") for pointer in _nuls(value, "#")]):
+    if b"\\u0000" in body and (
+        faults := [Fault(pointer, "contains a NUL character") for pointer in _nuls(value, "#")]
+    ):
         raise Invalid(faults)
     return value
 
@@ -129,33 +134,29 @@ def _faults(messages: object, at: str) -> list[Fault]:
 def _escape(name: str) -> str:
     """A JSON pointer's token as a URI fragment (RFC 6901, section 6)."""
     safe = name.replace("~", "~0").replace("/", "~1")
-    return "".join(c if c.isascii() and (c.isalnum() or c in "-._~!$&'()*+,;=:@") else _percent(c) for c in safe)
+    return "".join(
+        c if c.isascii() and (c.isalnum() or c in "-._~!$&'()*+,;=:@") else _percent(c) for c in safe
+    )
 
 
 def _percent(character: str) -> str:
     return "".join(f"%{byte:02X}" for byte in character.encode())
 
 
+_BRACES_AND_TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+
+
 def _depth(body: bytes) -> int:
-    """The deepest nesting, braces in texts left out."""
+    """The deepest nesting, as far as MAX_DEPTH; braces in texts do not count."""
     depth = deepest = 0
-    in_text = escaped = False
-    for byte in body:
-        if in_text:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_text = False
-        elif byte == 0x22:
-            in_text = True
-        elif byte in b"[{":
+    for found in _BRACES_AND_TEXTS.finditer(body):
+        one = found[0]
+        if one in (b"[", b"{"):
             depth += 1
             deepest = max(deepest, depth)
             if deepest > MAX_DEPTH:
-                return deepest
-        elif byte in b"]}":
+                break
+        elif one in (b"]", b"}"):
             depth -= 1
     return deepest
 
@@ -167,5 +168,7 @@ def _nuls(value: object, at: str) -> list[str]:
         return [found for index, inner in enumerate(value) for found in _nuls(inner, f"{at}/{index}")]
     if isinstance(value, dict):
         own = [f"{at}/{_escape(name)}" for name in value if "\0" in name]
-        return own + [found for name, inner in value.items() for found in _nuls(inner, f"{at}/{_escape(name)}")]
+        return own + [
+            found for name, inner in value.items() for found in _nuls(inner, f"{at}/{_escape(name)}")
+        ]
     return []

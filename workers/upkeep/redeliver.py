@@ -13,11 +13,16 @@ async def redeliver(runtime: Runtime) -> None:
     """
     after = None
     while True:
-        rows = await claims.due_jobs(runtime.pool, PAGE, within_seconds=2 * runtime.settings.sweep_seconds, after=after)
+        rows = await claims.due_jobs(
+            runtime.pool, PAGE, within_seconds=2 * runtime.settings.sweep_seconds, after=after
+        )
         if not rows:
             return
         messages = [
-            queue.Message(row["id"], row["run"], row["claim"], row["priority"], row["worker_tag"], row["due_at"]) for row in rows
+            queue.Message(
+                row["id"], row["run"], row["claim"], row["priority"], row["worker_tag"], row["due_at"]
+            )
+            for row in rows
         ]
         added = await queue.offer(runtime.dispatcher.redis, messages)
         if added == 0 or len(rows) < PAGE:

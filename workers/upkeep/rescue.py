@@ -14,9 +14,15 @@ async def rescue(runtime: Runtime) -> None:
     while rows := await claims.rescue_dead(runtime.pool, runtime.settings.cancel_grace_seconds):
         for row in rows:
             log.warning(
-                "rescued from a lost worker", action="job.rescued", job_id=str(row["id"]), status=row["status"], worker=row["worker_id"]
+                "rescued from a lost worker",
+                action="job.rescued",
+                job_id=str(row["id"]),
+                status=row["status"],
+                worker=row["worker_id"],
             )
             if row["status"] == Status.PENDING:
                 runtime.dispatcher.nudge(
-                    queue.Message(row["id"], row["run"], row["claim"], row["priority"], row["worker_tag"], row["due_at"])
+                    queue.Message(
+                        row["id"], row["run"], row["claim"], row["priority"], row["worker_tag"], row["due_at"]
+                    )
                 )
