@@ -1,0 +1,47 @@
+"""Lines of rejected.csv: a row of the input as it was, then its number, a code and the reasons. Pure.
+
+A spreadsheet that opens the file must not run what a stranger wrote into it: a cell that begins like a formula gets an
+apostrophe in front, unless it is a plain number. Every cell is quoted, so that a spreadsheet that expects the other
+separator cuts no cell in two, whose second half could be a formula again.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from typing import Final
+
+FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+ADDED: Final = ("row", "code", "rejection")
+
+_number = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?").fullmatch
+
+
+def defused(cell: str) -> str:
+    """The cell, harmless to a spreadsheet."""
+    return f"'{cell}" if cell.startswith(FORMULA_STARTS) and not _number(cell) else cell
+
+
+class RejectedLines:
+    """Makes the lines, with the separator and as many columns as the input has."""
+
+    def __init__(self, header: Sequence[str], delimiter: str) -> None:
+        self._width = len(header)
+        self._delimiter = delimiter
+        self._buffer = io.StringIO()
+        self._writer = csv.writer(self._buffer, delimiter=delimiter, quoting=csv.QUOTE_ALL)
+        self.head = self._line([*header, *ADDED])
+
+    def line(self, cells: list[str], row: int, code: str, reasons: str) -> str:
+        """One line. Cells beyond the header's are kept in its last one, so that the added columns stay in place."""
+        own = [*cells, *[""] * (self._width - len(cells))]
+        if len(own) > self._width:
+            own[self._width - 1 :] = [self._delimiter.join(own[self._width - 1 :])]
+        return self._line([*own, str(row), code, reasons])
+
+    def _line(self, cells: list[str]) -> str:
+        self._writer.writerow([defused(cell) for cell in cells])
+        line = self._buffer.getvalue()
+        self._buffer.seek(0)
+        self._buffer.truncate()
+        return line
