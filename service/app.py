@@ -21,12 +21,12 @@ from service.jobs.core import CORE, make_core
 from service.jobs.jobtype import JobTypes
 from service.keys import DRAINING, POOL, REDIS, SETTINGS
 from service.settings import Settings
-from service.web import health
+from service.web import health, problems
 from service.web.middleware import edge
 
 JOB_TYPES = web.AppKey("job_types", JobTypes)
-FEATURES = (jobs_routes, files_routes, access_routes, health)
-OPEN = (health,)
+FEATURES = (jobs_routes, files_routes, access_routes, health, problems)
+OPEN = (health, problems)
 POOL_SIZE = 16
 
 
@@ -68,6 +68,7 @@ async def jobs(app: web.Application) -> AsyncIterator[None]:
     app[SIGNER] = LinkSigner(settings.secret_keys)
     app[REDIS] = queue.connect(settings.redis_url)
     dispatcher = queue.Dispatcher(app[REDIS])
-    app[CORE] = make_core(settings, app[JOB_TYPES], app[POOL], app[STORAGE], app[SIGNER], dispatcher)
+    job_types: JobTypes = app[JOB_TYPES]
+    app[CORE] = make_core(settings, job_types, app[POOL], app[STORAGE], app[SIGNER], dispatcher)
     yield
     await dispatcher.close()

@@ -139,7 +139,7 @@ def _job_type(core: Core, ask: dict[str, Any]) -> JobType:
     job_type = core.job_types.get(ask["type"])
     if job_type is None:
         raise UnknownJobType(
-            [Fault("#/type", f"there is no job type {ask['type'][:100]!r}; see GET /api/job-types")]
+            [Fault("#/type", f"no such job type; installed are: {', '.join(sorted(core.job_types))}")]
         )
     return job_type
 

@@ -35,8 +35,7 @@ def acceptor_of(schema: Schema) -> Callable[[dict[str, Any]], dict[str, Any]]:
         if name not in schema.dump_only
     }
     accepts = {key: (name, accept) for key, (name, accept, _) in known.items()}
-    absent = [(key, name, _default(field)) for key, (name, _, field) in known.items()]
-    absent_matter = [one for one in absent if one[2] is not None]
+    absent = [(key, name, default) for key, (name, _, field) in known.items() if (default := _default(field))]
 
     def accept(value: dict[str, Any]) -> dict[str, Any]:
         loaded: dict[str, Any] = {}
@@ -48,7 +47,7 @@ def acceptor_of(schema: Schema) -> Callable[[dict[str, Any]], dict[str, Any]]:
                 loaded[key] = inner
             else:
                 raise Refused
-        for key, name, default in absent_matter:
+        for key, name, default in absent:
             if key not in value:
                 loaded[name] = default()
         return loaded
@@ -62,9 +61,9 @@ def _default(field: fields.Field[Any]) -> Callable[[], Any] | None:
         return lambda: _refuse({})
     if field.load_default is missing:
         return None
-    if callable(field.load_default):
-        return field.load_default
-    return lambda: field.load_default
+    default = field.load_default
+    made: Callable[[], Any] = default if callable(default) else lambda: default
+    return made
 
 
 def _refuse(_: Mapping[str, Any]) -> dict[str, Any]:
