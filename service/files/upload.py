@@ -46,6 +46,8 @@ async def receive_multipart(
     Raises Malformed for a broken or cut body, TooLarge, UnsupportedMediaType, StorageFull, and Invalid for unknown
     or repeated parts and for a missing `job`.
     """
+    if request.content_type != "multipart/form-data":
+        raise UnsupportedMediaType(f"expected multipart/form-data, not {request.content_type}")
     limit = max_json_body + max_attachment + _FRAMING
     _refuse_at_once(request, "the body", limit)
     with _broken_body():

@@ -43,7 +43,7 @@ async def keys(storage: Storage, when: datetime) -> set[str]:
 
 async def until(condition: Callable[[], Awaitable[object]]) -> None:
     async with asyncio.timeout(5):
-        while not await condition():  # noqa: ASYNC110  the disk has no event to wait for
+        while not await condition():
             await asyncio.sleep(0.001)
 
 
