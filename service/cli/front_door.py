@@ -5,17 +5,29 @@ import sys
 from collections.abc import Collection
 from typing import NoReturn
 
-from service.settings import REQUIRED_OUTSIDE_DEV, Settings, SettingsError
+from service.jobs.jobtype import JobTypes, load_job_types
+from service.settings import Settings, SettingsError
+from service.telemetry.logs import configure_logs
 
-__all__ = ["REQUIRED_OUTSIDE_DEV", "leave", "read_settings"]
+BAD_SETTINGS = 2
 
 
 def read_settings(required: Collection[str] = ()) -> Settings:
-    """Read the settings; with faults, print one a line and leave with 2."""
+    """Read the settings and obey those for logs; with faults, print one a line and leave with 2."""
     try:
-        return Settings.from_environ(os.environ, required)
+        settings = Settings.from_environ(os.environ, required)
     except SettingsError as error:
-        leave("\n".join(error.faults), code=2)
+        leave("\n".join(error.faults), BAD_SETTINGS)
+    configure_logs(settings.log_level)
+    return settings
+
+
+def installed_job_types(settings: Settings) -> JobTypes:
+    """Load the job types; leave with 2 when a module is missing or two have one code."""
+    try:
+        return load_job_types(settings.job_types)
+    except (ImportError, ValueError) as error:
+        leave(f"The job types cannot be loaded (JOB_TYPES, or an installed package): {error}.", BAD_SETTINGS)
 
 
 def leave(sentence: str, code: int = 1) -> NoReturn:

@@ -53,7 +53,6 @@ def migrate() -> None:
 @app.command()
 def check_config() -> None:
     """Check the settings in the environment, and say all that is wrong."""
-    from service.cli.front_door import REQUIRED_OUTSIDE_DEV, read_settings  # noqa: PLC0415
+    from service.cli.check_config import run  # noqa: PLC0415
 
-    read_settings(REQUIRED_OUTSIDE_DEV)
-    typer.echo("The settings are in order.")
+    run()

@@ -8,10 +8,10 @@ import uvloop
 from aiohttp import web
 
 from service.app import create_app
-from service.cli.front_door import REQUIRED_OUTSIDE_DEV, leave, read_settings
-from service.jobs.jobtype import load_job_types
+from service.cli.front_door import installed_job_types, leave, read_settings
+from service.errors import Unavailable
 from service.keys import DRAINING
-from service.settings import Settings
+from service.settings import REQUIRED_OUTSIDE_DEV, Settings
 
 HANDLER_SECONDS = 30.0  # how long requests that are under way may take once we are told to stop
 BACKLOG = 1024
@@ -20,9 +20,11 @@ BACKLOG = 1024
 def run() -> None:
     """Run until SIGTERM or SIGINT, then finish what is under way."""
     settings = read_settings(REQUIRED_OUTSIDE_DEV)
-    app = create_app(settings, load_job_types(settings.job_types))
+    app = create_app(settings, installed_job_types(settings))
     try:
         uvloop.run(serve(app, settings))
+    except Unavailable as error:
+        leave(str(error))
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             leave(f"Port {settings.port} of {settings.host} is taken: set PORT to another, or free it.")

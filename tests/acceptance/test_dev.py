@@ -123,6 +123,24 @@ def test_a_port_that_is_taken_is_said_in_one_sentence(tmp_path: Path) -> None:
             assert dev.said() == f"Port {port} of 127.0.0.1 is taken: set PORT to another, or free it.\n"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads a child's environment from /proc")
+def test_serve_says_in_one_sentence_that_its_port_is_taken(tmp_path: Path) -> None:
+    with Dev(tmp_path / "data").until_ready() as dev:
+        (api,) = dev.children(" serve")
+        environ = dict(
+            word.split("=", 1) for word in Path(f"/proc/{api}/environ").read_text().split("\0") if word
+        )
+        second = subprocess.run(
+            [sys.executable, "-m", "service", "serve"],
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert second.returncode == 1
+        assert second.stderr == f"Port {dev.port} of 127.0.0.1 is taken: set PORT to another, or free it.\n"
+
+
 def test_a_second_run_on_the_same_folder_is_refused_in_one_sentence(tmp_path: Path) -> None:
     with Dev(tmp_path / "data").until_ready() as first, Dev(tmp_path / "data") as second:
         assert second.process.wait(30) == 1
