@@ -91,7 +91,8 @@ async def read_content(request: web.Request) -> web.StreamResponse:
 async def create_link(request: web.Request) -> web.Response:
     """POST …/outputs/{output_id}/links: 201 with the link."""
     output_id, job = _id(request, "output_id"), await _controlled_job(request)
-    caller, body = principal_of(request), await read_body(request, _LINK_IN)
+    caller = principal_of(request)
+    body = await read_body(request, _LINK_IN) if request.can_read_body else _LINK_IN.load({})
     async with request.app[POOL].acquire() as connection, connection.transaction():
         link = await sharing.insert_link(
             connection,

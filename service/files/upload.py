@@ -80,7 +80,7 @@ async def receive_raw(request: web.Request, storage: Storage, *, name: str | Non
     async with storage.create(limit) as writer:
         while True:
             with _broken_body():
-                chunk = await request.content.read(_CHUNK)
+                chunk = await request.content.readany()
             if not chunk:
                 break
             await writer.write(chunk)

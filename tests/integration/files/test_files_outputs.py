@@ -1,7 +1,12 @@
 """Attachments, outputs and their content over HTTP, by those who may see the job."""
 
+import asyncio
+import errno
 import hashlib
 import os
+import re
+from contextlib import suppress
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -193,6 +198,68 @@ async def test_bytes_fewer_than_the_row_says_break_the_connection(world: World, 
     await world.pool.execute("UPDATE files SET size = size + 1")
     with pytest.raises(ClientPayloadError, match="payload is not completed"):
         await anna.get(f"/api/jobs/{job_id}/attachment")
+
+
+async def leave_in_the_middle(world: World, caller: Caller, path: str) -> None:
+    """Read the first bytes of a large answer, and break the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.client.port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {caller.token}\r\n\r\n".encode())
+    assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+    writer.transport.abort()
+
+
+async def test_a_client_that_leaves_in_the_middle_is_no_error_and_leaves_no_file_open(
+    world: World, anna: Caller, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = f"/api/jobs/{await world.job(attachment=await world.file(bytes(50_000_000)))}/attachment"
+    for _ in range(5):
+        await leave_in_the_middle(world, anna, path)
+    async with asyncio.timeout(5):
+        while blobs_open():
+            await asyncio.sleep(0.01)
+    assert capsys.readouterr().out == ""
+    assert (await anna.get(path, Range="bytes=0-0")).status == 206
+
+
+def blobs_open() -> int:
+    found = 0
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since it was listed
+            found += re.search(r"/files/../../[0-9a-f]{32}$", str(descriptor.readlink())) is not None
+    return found
+
+
+async def test_a_disk_that_fails_in_the_middle_breaks_the_connection_and_adds_nothing_to_the_file(
+    world: World, anna: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/api/jobs/{await world.job(attachment=await world.file(CONTENT))}/attachment"
+    pread = os.pread
+
+    def failing(file: int, length: int, start: int) -> bytes:
+        if start:
+            raise OSError(errno.EIO, "a bad sector")
+        return pread(file, length, start)
+
+    monkeypatch.setattr(os, "pread", failing)
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.client.port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {anna.token}\r\n\r\n".encode())
+    got = b""
+    with suppress(ConnectionResetError):
+        while chunk := await reader.read(1 << 20):
+            got += chunk
+    head, _, content = got.partition(b"\r\n\r\n")
+    assert b"200 OK" in head
+    assert CONTENT.startswith(content)
+    assert len(content) < len(CONTENT)
+    writer.close()
+
+    def failing_at_once(_file: int, _length: int, _start: int) -> bytes:
+        raise OSError(errno.EIO, "a bad sector")
+
+    monkeypatch.setattr(os, "pread", failing_at_once)
+    refused = await anna.get(path)
+    assert (refused.status, refused.body["code"]) == (503, "unavailable")
+    assert refused.body["detail"] == "files can't be read or written at the moment"
 
 
 def paths(job_id: UUID, output_id: UUID) -> list[str]:
