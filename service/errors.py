@@ -149,6 +149,18 @@ class IdempotencyKeyReused(LavoriError):
     status, code, title = 422, "idempotency_key_reused", "Idempotency key reused"
 
 
+class OutboundRefused(LavoriError):
+    """An address that calls to the outside may not go to."""
+
+    status, code, title = 422, "outbound_refused", "Address refused"
+
+
+class OutboundFailed(LavoriError):
+    """Another server could not be reached, or did not answer as it should."""
+
+    status, code, title = 502, "outbound_failed", "Outbound call failed"
+
+
 class RateLimited(LavoriError):
     """Too many requests."""
 

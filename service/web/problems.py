@@ -33,6 +33,8 @@ REMEDIES: Mapping[str, str] = {
     "invalid": "Correct every place in `errors`: each `pointer` leads to one.",
     "unknown_job_type": "Check the spelling of `type`, or ask the operator to install it.",
     "idempotency_key_reused": "Take a new key for a new request; only the very same request gives the same job again.",
+    "outbound_refused": "Name a public http or https address, or let the operator allow it in `LAVORI_OUTBOUND_ALLOW`.",
+    "outbound_failed": "Check the address that `detail` names, and try again later.",
     "rate_limited": "Ask again after the seconds of `Retry-After`.",
     "cap_exceeded": "Ask again after the seconds of `Retry-After`, or let an admin raise the cap that `detail` names.",
     "unavailable": "Repeat the request after the seconds of `Retry-After`; a creation with the same `Idempotency-Key`.",
