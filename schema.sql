@@ -129,6 +129,7 @@ CREATE TABLE jobs (
     started_at         timestamptz(3),                 -- of this run's first claim
     terminated_at      timestamptz(3),
     purge_at           timestamptz(3),
+    modified_at        timestamptz(3),                 -- by a person, not by progress
     CONSTRAINT running_has_a_lease CHECK ((status = 'running') = (lease_id IS NOT NULL)),
     CONSTRAINT lease_is_whole CHECK ((lease_id IS NULL) = (lease_until IS NULL) AND (lease_id IS NULL OR (worker_id IS NOT NULL AND claimed_at IS NOT NULL))),
     CONSTRAINT terminal_has_an_end CHECK ((status IN ('finished', 'failed', 'cancelled')) = (terminated_at IS NOT NULL)),
@@ -139,6 +140,8 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_newest ON jobs (tenant_id, created_at DESC, id DESC);       -- lists, newest first
 CREATE INDEX jobs_waiting ON jobs (priority DESC, due_at, id) WHERE status = 'pending';
 CREATE INDEX jobs_running ON jobs (worker_id) WHERE status = 'running';
+CREATE INDEX jobs_ended ON jobs (tenant_id, terminated_at) WHERE terminated_at IS NOT NULL;
+CREATE INDEX jobs_modified ON jobs (tenant_id, modified_at) WHERE modified_at IS NOT NULL;
 CREATE INDEX jobs_to_purge ON jobs (purge_at) WHERE purge_at IS NOT NULL;
 CREATE INDEX jobs_to_expire ON jobs (start_by) WHERE status IN ('pending', 'suspended') AND start_by IS NOT NULL;
 
@@ -289,6 +292,7 @@ CREATE TABLE audit (
     changes      json
 );
 CREATE INDEX audit_newest ON audit (tenant_id, id DESC);
+CREATE INDEX audit_of_deleted_jobs ON audit (tenant_id, at) WHERE object_type = 'job' AND action = 'delete';
 
 -- The dues that import_dovuti keeps ---------------------------------------------------------------------------------
 

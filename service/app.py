@@ -17,6 +17,7 @@ from service.files.links import LinkSigner
 from service.files.storage import open_storage
 from service.jobs import queue
 from service.jobs import routes as jobs_routes
+from service.jobs import watch
 from service.jobs.core import CORE, make_core
 from service.jobs.jobtype import JobTypes
 from service.keys import DRAINING, POOL, REDIS, SETTINGS
@@ -25,7 +26,7 @@ from service.web import health, problems
 from service.web.middleware import edge
 
 JOB_TYPES = web.AppKey("job_types", JobTypes)
-FEATURES = (jobs_routes, files_routes, access_routes, health, problems)
+FEATURES = (jobs_routes, watch, files_routes, access_routes, health, problems)
 OPEN = (health, problems)
 POOL_SIZE = 16
 
@@ -36,7 +37,7 @@ def create_app(settings: Settings, job_types: JobTypes) -> web.Application:
     app[SETTINGS] = settings
     app[JOB_TYPES] = job_types
     app[DRAINING] = asyncio.Event()
-    app.cleanup_ctx.extend((database, identities, jobs))
+    app.cleanup_ctx.extend((database, identities, jobs, watch.hub_of))
     for feature in FEATURES:
         for route in feature.routes:
             if feature in OPEN:

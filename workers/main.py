@@ -65,7 +65,7 @@ async def work(settings: Settings, job_types: JobTypes, stop: asyncio.Event) -> 
                 storage=open_storage(settings.storage_url),
                 dispatcher=dispatcher,
                 keeper=keeper,
-                book=ProgressBook(pool),
+                book=ProgressBook(pool, dispatcher.changed),
                 slots=Slots(settings.worker_concurrency),
             )
             await _work(runtime, queue.connect(settings.redis_url), stop)

@@ -1,8 +1,10 @@
 """Progress of all jobs of a process: one statement, at most four times a second; the last value lands."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from uuid import UUID
 
 import asyncpg
 import structlog
@@ -52,8 +54,9 @@ class Entry:
 class ProgressBook:
     """Collects reports and writes them."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, changed: Callable[[UUID, int], None]) -> None:
         self._pool = pool
+        self._changed = changed
         self._entries: dict[Lease, Entry] = {}
         self._being_written: dict[Lease, Entry] = {}
         self._dirty = asyncio.Event()
@@ -114,7 +117,9 @@ class ProgressBook:
                         [line for entry in entries for line in entry.lines()],
                     )
                     for entry in entries:
-                        if entry.lease.lease_id not in held:
+                        if entry.lease.lease_id in held:
+                            self._changed(entry.lease.job_id, entry.lease.tenant_id)
+                        else:
                             entry.lease.stop(Stop.LEASE_LOST)
             except UNREACHABLE as error:
                 log.warning(

@@ -17,6 +17,7 @@ from service.jobs.jobtype import JobFailed, JobType
 from service.jobs.states import Status
 from service.web.payload import dumps, load, parse_json
 from workers.context import JobContext
+from workers.fetch import fetch_attachment
 from workers.lease import Lease, LeaseLost, Stop
 from workers.outcome import Ending, Failure, Outcome, decide
 from workers.progress import clean
@@ -34,7 +35,7 @@ async def run_job(ctx: dict[str, Any], job_id: str) -> None:
     row = await runtime.claim(UUID(job_id))
     if row is None:
         return
-    lease = Lease(row["id"], row["lease_id"], asked_at)
+    lease = Lease(row["id"], row["tenant_id"], row["lease_id"], asked_at)
     runtime.keeper.hold(lease)
     try:
         job_type = runtime.job_types[row["type"]]
@@ -59,7 +60,7 @@ async def _run(
     runtime: Runtime, job_type: JobType, job: JobContext, lease: Lease, row: asyncpg.Record
 ) -> Ending:
     """Run the coroutine until it ends, or is told to stop and has had its grace."""
-    task = asyncio.create_task(_call(job_type, job, row["args"]))
+    task = asyncio.create_task(_call(job_type, job, row))
     grace = runtime.settings.cancel_grace_seconds
     try:
         await asyncio.wait(
@@ -91,12 +92,13 @@ async def _run(
     return Ending(error=error, stop=stop)
 
 
-async def _call(job_type: JobType, job: JobContext, args: str) -> Any:
+async def _call(job_type: JobType, job: JobContext, row: asyncpg.Record) -> Any:
     try:
-        job.args = load(job_type.params, parse_json(args.encode()))
+        job.args = load(job_type.params, parse_json(row["args"].encode()))
     except LavoriError as error:  # the type's schema has changed since the job was made
         raise JobFailed("invalid_args", f"the args do not fit the job type: {error}") from None
     try:
+        await fetch_attachment(job, row)
         return await job_type.run(job)
     except LavoriError as error:
         raise JobFailed(error.code, str(error), retryable=error.status >= 500) from error  # noqa: PLR2004

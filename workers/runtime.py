@@ -96,9 +96,13 @@ class Runtime:
         return await self.settling.put(order)
 
     async def _claim(self, wanted: list[tuple[UUID, UUID]]) -> list[asyncpg.Record | None]:
-        return await claims.claim_pending(
+        rows = await claims.claim_pending(
             self.pool, wanted, self.worker_id, self.settings.lease_seconds, self.tags, list(self.job_types)
         )
+        for row in rows:
+            if row is not None:
+                self.dispatcher.changed(row["id"], row["tenant_id"])
+        return rows
 
     async def _settle(self, orders: list[SettleOrder]) -> list[asyncpg.Record | None]:
         settled = await claims.settle_if_held(
@@ -106,4 +110,6 @@ class Runtime:
             [order.settlement for order in orders],
             [line for order in orders for line in order.messages],
         )
+        for row in settled.values():
+            self.dispatcher.changed(row["id"], row["tenant_id"])
         return [settled.get(order.settlement.job_id) for order in orders]

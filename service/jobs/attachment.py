@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from service.errors import Fault, Invalid
 
@@ -32,7 +32,7 @@ class Address:
     @property
     def name(self) -> str:
         """The last part of its path."""
-        return urlsplit(self.url).path.rpartition("/")[2]
+        return unquote(urlsplit(self.url).path.rpartition("/")[2])
 
 
 def parse_file(text: str) -> Content | Address:

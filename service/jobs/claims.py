@@ -34,7 +34,8 @@ WITH wanted AS (
 ), claimed AS (
     UPDATE jobs SET status = 'running', lease_id = free.lease_id, lease_until = now() + make_interval(secs => $3),
                     worker_id = $4, claimed_at = now(), started_at = coalesce(jobs.started_at, now()),
-                    claim = jobs.claim + 1,                    percent_completed = 0, running_output = NULL, status_text = NULL,
+                    claim = jobs.claim + 1,
+                    percent_completed = 0, running_output = NULL, status_text = NULL,
                     version = jobs.version + 1, updated_at = now()
     FROM free WHERE jobs.id = free.id
     RETURNING jobs.id, jobs.number, jobs.tenant_id, jobs.type, jobs.run, jobs.attempt, jobs.claim, jobs.max_attempts,
@@ -262,7 +263,7 @@ WITH input AS (
     WHERE input.link_id IS NOT NULL
     ON CONFLICT (job_id) WHERE output_id IS NULL DO UPDATE SET expires_at = excluded.expires_at
 )
-SELECT id, type, status, run, attempt, claim, priority, worker_tag, due_at, claimed_at FROM settled
+SELECT id, tenant_id, type, status, run, attempt, claim, priority, worker_tag, due_at, claimed_at FROM settled
 """
 
 
@@ -305,7 +306,8 @@ WITH dead AS (
         version = jobs.version + 1, updated_at = now()
     FROM dead, tenants
     WHERE jobs.id = dead.id AND tenants.id = jobs.tenant_id
-    RETURNING jobs.id, jobs.status, jobs.run, jobs.attempt, jobs.claim, jobs.worker_id, jobs.claimed_at, jobs.priority,
+    RETURNING jobs.id, jobs.tenant_id, jobs.status, jobs.run, jobs.attempt, jobs.claim, jobs.worker_id,
+              jobs.claimed_at, jobs.priority,
               jobs.worker_tag, jobs.due_at, jobs.error, jobs.type
 ), history AS (
     INSERT INTO attempts (job_id, claim, run, attempt, worker, started_at, ended_at, outcome, error)
@@ -313,7 +315,7 @@ WITH dead AS (
            CASE WHEN status = 'cancelled' THEN 'cancelled' ELSE 'lost' END, error
     FROM rescued
 )
-SELECT id, status, run, attempt, claim, priority, worker_tag, due_at, type, worker_id FROM rescued
+SELECT id, tenant_id, status, run, attempt, claim, priority, worker_tag, due_at, type, worker_id FROM rescued
 """
 
 
@@ -333,7 +335,7 @@ UPDATE jobs SET status = 'cancelled', terminated_at = now(), version = version +
     'retryable', false),
     output = 'the job had not started when its time was over'
 FROM late WHERE jobs.id = late.id
-RETURNING jobs.id
+RETURNING jobs.id, jobs.tenant_id
 """
 
 

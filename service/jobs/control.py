@@ -67,7 +67,7 @@ async def cancel(core: Core, principal: Principal, job_id: UUID, version: Versio
 
 
 SUSPEND = """
-UPDATE jobs SET status = 'suspended', version = version + 1, updated_at = now()
+UPDATE jobs SET status = 'suspended', modified_at = now(), version = version + 1, updated_at = now()
 WHERE id = $1 AND tenant_id = $2 AND status = 'pending' AND ($3::int IS NULL OR version = $3)
 RETURNING status
 """
@@ -164,6 +164,7 @@ async def delete(core: Core, principal: Principal, job_id: UUID, version: Versio
             allowed = tuple(one for one in Status if one is not Status.RUNNING)
             await _explain_refusal(connection, principal, job_id, version, allowed)
         await record(connection, principal, "delete", "job", str(job_id), {"status": [status, None]}, origin)
+    core.dispatcher.changed(job_id, principal.tenant_id)
 
 
 async def _move(
@@ -184,6 +185,7 @@ async def _move(
             await _explain_refusal(connection, principal, job_id, version, allowed)
             raise NotFound("no such job")  # unreachable; keeps `status` a text for the type checker
         await record(connection, principal, action, "job", str(job_id), {"status": [None, status]}, origin)
+    core.dispatcher.changed(job_id, principal.tenant_id)
     return status
 
 

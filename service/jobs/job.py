@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 from uuid import UUID
 
+from service.files.names import clean_name, media_type
+from service.jobs.attachment import Address
 from service.jobs.states import PRIORITIES, Status
 from service.web.payload import fragment
 
@@ -79,12 +81,16 @@ def job_view(row: Row, link_url: LinkUrl) -> dict[str, Any]:
 
 
 def attachment_view(row: Row) -> dict[str, Any] | None:
-    """The attachment: a stored file, or a URL that the worker fetches (no size until then); null when there is none."""
+    """The attachment: a stored file, or a URL that the worker fetches; null when there is none.
+
+    Until it is fetched it has no size, and a name and type that nobody gave are guessed from the URL.
+    """
     if row["attachment_file_id"] is None and row["attachment_url"] is None:
         return None
+    name = row["attachment_name"] or clean_name(Address(row["attachment_url"]).name)
     return {
-        "name": row["attachment_name"],
-        "mime_type": row["attachment_mime_type"],
+        "name": name,
+        "mime_type": row["attachment_mime_type"] or media_type(None, name),
         "size": row["attachment_size"],
         "sha256": row["attachment_sha256"].hex() if row["attachment_sha256"] else None,
         "url": row["attachment_url"],

@@ -62,6 +62,7 @@ async def modify(
             if row["attachment_file_id"] is not None and "attachment" in changes:
                 await connection.execute(LET_GO, row["attachment_file_id"])
             await record(connection, principal, "modify", "job", str(job_id), dict.fromkeys(changes), origin)
+    core.dispatcher.changed(job_id, principal.tenant_id)
     if waiting and changes.keys() & {"run_at", "priority", "worker_tag"}:
         (row,) = await read_jobs(core.pool, [(job_id, principal.tenant_id)])
         if row is not None and row["status"] == Status.PENDING:
@@ -74,7 +75,7 @@ APPLY_JOB = """
 UPDATE jobs SET priority = $2, worker_tag = $3, max_attempts = $4, timeout_seconds = $5,
     due_at = CASE WHEN $6::bool THEN greatest(date_trunc('milliseconds', now()), $7::timestamptz) ELSE due_at END,
     start_by = CASE WHEN $8::bool THEN created_at + make_interval(secs => $9::int) ELSE start_by END,
-    purge_at = $10, version = version + 1, updated_at = now()
+    purge_at = $10, modified_at = now(), version = version + 1, updated_at = now()
 WHERE id = $1
 """
 

@@ -26,6 +26,7 @@ from redis.exceptions import RedisError
 
 from service.db.batch import Batcher
 from service.errors import Unavailable
+from service.events.hub import CHANGED, pack
 
 log = structlog.get_logger()
 
@@ -114,6 +115,7 @@ class Dispatcher:
     def __init__(self, redis: ArqRedis) -> None:
         self.redis = redis
         self.failed = 0
+        self._changes: Batcher[tuple[UUID, int], None] = Batcher(self._tell, max_items=1_000, concurrency=1)
         self._batcher: Batcher[Message, None] = Batcher(
             self._offer, max_items=256, concurrency=1, max_waiting=100_000
         )
@@ -127,6 +129,15 @@ class Dispatcher:
         else:
             offered.add_done_callback(_look)
 
+    def changed(self, job_id: UUID, tenant_id: int) -> None:
+        """Tell who watches, in whatever process, that a job has changed; who misses it looks within seconds."""
+        try:
+            told = self._changes.put((job_id, tenant_id))
+        except Unavailable as error:
+            self._count(error)
+        else:
+            told.add_done_callback(_look)
+
     async def cancel(self, job_id: UUID) -> None:
         """Tell the workers at once; the lease keeper finds the flag in PostgreSQL anyway."""
         try:
@@ -137,6 +148,7 @@ class Dispatcher:
     async def close(self) -> None:
         """Send what waits, and hang up."""
         await self._batcher.join()
+        await self._changes.join()
         await self.redis.aclose(close_connection_pool=True)
 
     async def _offer(self, messages: list[Message]) -> list[None]:
@@ -145,6 +157,13 @@ class Dispatcher:
         except REDIS_ERRORS as error:
             self._count(error, len(messages))
         return [None] * len(messages)
+
+    async def _tell(self, changes: list[tuple[UUID, int]]) -> list[None]:
+        try:
+            await asyncio.wait_for(self.redis.publish(CHANGED, pack(set(changes))), ENQUEUE_BUDGET_SECONDS)
+        except REDIS_ERRORS as error:
+            self._count(error, 0)
+        return [None] * len(changes)
 
     def _count(self, error: Exception, messages: int = 1) -> None:
         self.failed += messages

@@ -54,6 +54,14 @@ class JobReader:
             raise NotFound("no such job")
         return found
 
+    async def visible(self, principal: Principal, job_ids: Sequence[UUID]) -> list[Heading]:
+        """The headings of those jobs that there are and that the caller may see."""
+        wanted = [(job_id, principal.tenant_id) for job_id in job_ids]
+        found = await store.headings(self._pool, wanted) if wanted else []
+        return [
+            one for one in found if one is not None and principal.may_read(one.created_by, one.shared_with)
+        ]
+
     async def body(self, principal: Principal, heading: Heading, base: str) -> tuple[int, bytes]:
         """Version and JSON of the job, at the heading's version or later; `base` is the origin of its links."""
         cached = self._cache.get(heading.id)
@@ -99,7 +107,11 @@ class JobReader:
         return body
 
     async def _read_headings(self, wanted: list[Wanted]) -> list[Heading | None]:
-        return await store.headings(self._pool, wanted)
+        once = list(set(wanted))  # many may wait for the same job
+        found = dict(zip(once, await store.headings(self._pool, once), strict=True))
+        return [found[one] for one in wanted]
 
     async def _read_rows(self, wanted: list[Wanted]) -> list[asyncpg.Record | None]:
-        return await store.read_jobs(self._pool, wanted)
+        once = list(set(wanted))
+        found = dict(zip(once, await store.read_jobs(self._pool, once), strict=True))
+        return [found[one] for one in wanted]

@@ -12,14 +12,16 @@ from aiohttp import web
 from service.access.audit import origin_of
 from service.access.middleware import principal_of
 from service.access.principal import Permission
-from service.errors import Fault, Invalid, LavoriError, Malformed, NotFound, TooLarge
+from service.errors import Fault, Invalid, LavoriError, Malformed, TooLarge
 from service.files.upload import kept_unless_refused, receive_multipart
 from service.jobs import control, store
+from service.jobs.asked import base_url, job_id_of, seconds_to_wait
 from service.jobs.core import CORE, Core
 from service.jobs.modify import modify
 from service.jobs.schemas import MOST_IN_A_CALL, ListIn, MessagesIn, ReadIn, RerunIn
 from service.jobs.states import PRIORITIES, TERMINAL, Priority
 from service.jobs.submit import Submission, Submitted, submit_job
+from service.jobs.waiting import wait_for
 from service.web.conditions import etag, is_known, required_version
 from service.web.middleware import problem
 from service.web.payload import (
@@ -44,7 +46,8 @@ async def create(request: web.Request) -> web.Response:
     principal = principal_of(request)
     key = request.headers.get("Idempotency-Key")
     if request.content_type != "multipart/form-data":
-        return _created(request, await submit_job(core, principal, Submission(await read_json(request), key)))
+        submitted = await submit_job(core, principal, Submission(await read_json(request), key))
+        return await _created(request, submitted)
     settings = core.settings
     form = await receive_multipart(
         request, core.storage, max_json_body=settings.max_json_body, max_attachment=settings.max_attachment
@@ -53,19 +56,26 @@ async def create(request: web.Request) -> web.Response:
         submitted = await submit_job(core, principal, Submission(parse_json(form.job), key, form.file))
     if submitted.replayed and form.file:
         await core.storage.delete(form.file.blob.key)
-    return _created(request, submitted)
+    return await _created(request, submitted)
 
 
-def _created(request: web.Request, submitted: Submitted) -> web.Response:
+async def _created(request: web.Request, submitted: Submitted) -> web.Response:
     row = submitted.row
-    headers = {**JSON, "ETag": etag(row["version"])}
+    headers = dict(JSON)
     if submitted.replayed:
         headers["Idempotency-Replayed"] = "true"
     else:
         headers["Location"] = f"{request.path}/{row['id']}"
-    if row["status"] not in TERMINAL:
+    reader = request.app[CORE].reader
+    status, version, body = row["status"], row["version"], reader.render(row, base_url(request))
+    if status not in TERMINAL and (seconds := seconds_to_wait(request, None)):
+        heading = await wait_for(request, row["id"], seconds, lambda one: one.status in TERMINAL)
+        version, body = await reader.body(principal_of(request), heading, base_url(request))
+        status = heading.status
+        headers["Preference-Applied"] = f"wait={seconds}"
+    if status not in TERMINAL:
         headers["Retry-After"] = RETRY_AFTER_SECONDS
-    body = request.app[CORE].reader.render(row, base_url(request))
+    headers["ETag"] = etag(version)
     return web.Response(body=body, status=200 if submitted.replayed else 201, headers=headers)
 
 
@@ -98,7 +108,17 @@ async def read(request: web.Request) -> web.Response:
     core = request.app[CORE]
     principal = principal_of(request)
     asked = query(request, _READ_IN) if request.query_string else None
-    heading = await core.reader.heading(principal, job_id_of(request))
+    seconds = seconds_to_wait(request, asked["wait"] if asked else None)
+    if seconds:
+        known = "If-None-Match" in request.headers
+        heading = await wait_for(
+            request,
+            job_id_of(request),
+            seconds,
+            lambda one: not is_known(request, one.version) if known else one.status in TERMINAL,
+        )
+    else:
+        heading = await core.reader.heading(principal, job_id_of(request))
     headers = {**JSON, "ETag": etag(heading.version)}
     if heading.status not in TERMINAL:
         headers["Retry-After"] = RETRY_AFTER_SECONDS
@@ -254,19 +274,6 @@ async def _whole(request: web.Request, job_id: UUID, *, status: int = 200) -> we
     heading = await core.reader.heading(principal, job_id)
     version, body = await core.reader.body(principal, heading, base_url(request))
     return web.Response(body=body, status=status, headers={**JSON, "ETag": etag(version)})
-
-
-def job_id_of(request: web.Request) -> UUID:
-    """The id in the path; raises NotFound for what is no UUID."""
-    try:
-        return UUID(request.match_info["id"])
-    except ValueError:
-        raise NotFound("no such job") from None
-
-
-def base_url(request: web.Request) -> str:
-    """The origin of links: LAVORI_PUBLIC_URL, or the one that the client called."""
-    return request.app[CORE].settings.public_url or f"{request.scheme}://{request.host}"
 
 
 routes = [

@@ -154,6 +154,7 @@ class ListIn(Schema):
 class ReadIn(Schema):
     """The query of GET /api/jobs/{id}."""
 
+    wait = fields.Integer(load_default=None, validate=validate.Range(0, 60))
     fields_ = fields.List(fields.String(), load_default=None, data_key="fields")
 
 

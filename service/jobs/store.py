@@ -263,3 +263,31 @@ async def messages_of(
     """A job's messages after a sequence number, oldest first."""
     rows: list[asyncpg.Record] = await connection.fetch(MESSAGES, job_id, after, levels, limit)
     return rows
+
+
+NOW = "SELECT floor(extract(epoch FROM now()) * 1000)::bigint"
+
+
+async def now_ms(connection: Executor) -> int:
+    """The database's time, in milliseconds since 1970."""
+    now: int = await connection.fetchval(NOW)
+    return now
+
+
+# Each branch has an index that progress does not touch. The margin is for transactions that were under way then.
+CHANGED_SINCE = """
+WITH since AS (SELECT to_timestamp($2::bigint / 1000.0) - interval '10 seconds' AS at)
+SELECT id FROM jobs, since WHERE tenant_id = $1 AND status = 'running' AND updated_at >= at
+UNION SELECT id FROM jobs, since WHERE tenant_id = $1 AND status = 'pending' AND updated_at >= at
+UNION SELECT id FROM jobs, since WHERE tenant_id = $1 AND created_at >= at
+UNION SELECT id FROM jobs, since WHERE tenant_id = $1 AND terminated_at >= at
+UNION SELECT id FROM jobs, since WHERE tenant_id = $1 AND modified_at >= at
+UNION SELECT object_id::uuid FROM audit, since
+      WHERE tenant_id = $1 AND object_type = 'job' AND action = 'delete' AND audit.at >= since.at
+LIMIT 20000
+"""
+
+
+async def changed_since(connection: Executor, tenant_id: int, since_ms: int) -> set[UUID]:
+    """The tenant's jobs that changed after that time, some that changed shortly before it, and deleted ones."""
+    return {row["id"] for row in await connection.fetch(CHANGED_SINCE, tenant_id, since_ms)}

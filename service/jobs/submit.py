@@ -114,6 +114,7 @@ async def insert(core: Core, principal: Principal, job: NewJob, attached: dict[s
         if decided is not None:
             row = _row(job, decided, attached)
             offer(core, row)
+            core.dispatcher.changed(job.id, job.tenant_id)
             return Submitted(row, replayed=False)
         assert job.digest is not None and job.request_hash is not None  # noqa: S101, PT018 - only a key can be taken
         if replay := await _replay(core, principal, job.digest, job.request_hash):
@@ -196,8 +197,9 @@ async def store_attachment(core: Core, principal: Principal, attachment: dict[st
     text = attachment["file"]
     parsed = await asyncio.to_thread(parse_file, text) if len(text) > LARGE else parse_file(text)
     if isinstance(parsed, Address):
-        name = clean_name(attachment["name"] or parsed.name)
-        return {"url": parsed.url, "name": name, "mime_type": media_type(attachment["mime_type"], name)}
+        named = clean_name(attachment["name"]) if attachment["name"] else None
+        typed = media_type(attachment["mime_type"], named or "") if attachment["mime_type"] else None
+        return {"url": parsed.url, "name": named, "mime_type": typed}  # None: whoever fetches it will know
     most = core.settings.max_attachment
     if len(parsed.data) > most:
         raise TooLarge("the attachment", most)

@@ -6,5 +6,6 @@ from workers.runtime import Runtime
 
 async def expire(runtime: Runtime) -> None:
     """Cancel what is too late, page by page."""
-    while await claims.expire_unstarted(runtime.pool):
-        pass
+    while rows := await claims.expire_unstarted(runtime.pool):
+        for row in rows:
+            runtime.dispatcher.changed(row["id"], row["tenant_id"])

@@ -13,6 +13,7 @@ async def rescue(runtime: Runtime) -> None:
     """Rescue until nothing is left to rescue; what waits again is offered at once."""
     while rows := await claims.rescue_dead(runtime.pool, runtime.settings.cancel_grace_seconds):
         for row in rows:
+            runtime.dispatcher.changed(row["id"], row["tenant_id"])
             log.warning(
                 "rescued from a lost worker",
                 action="job.rescued",

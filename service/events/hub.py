@@ -1,0 +1,255 @@
+"""One fan-in for all who wait in this process.
+
+A change anywhere is told by a hint over Redis: ids alone, a few bytes each. Whoever waits for that job, or for
+that tenant's jobs, is woken and reads the truth from PostgreSQL, together with all others who were woken with it.
+Nobody who waits holds a connection, a cursor or a queue: a waiter is an entry in a dict and a flag, so ten thousand
+of them cost memory alone, and one that is slow to read misses versions in between but never the last.
+
+Hints can be lost. So once a second while Redis can't be heard, and every ten seconds while it can, one query asks
+for the versions of everything that is watched.
+"""
+
+import asyncio
+import struct
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from uuid import UUID
+
+import structlog
+from aiohttp import web
+from arq.connections import ArqRedis
+from redis.exceptions import RedisError
+
+from service.errors import CapExceeded, Unavailable
+
+log = structlog.get_logger()
+
+CHANGED = "lavori:changed"  # pub/sub: records of a job's id and its tenant
+_RECORD = struct.Struct("!16si")
+
+HEARING_SECONDS = 10.0
+DEAF_SECONDS = 1.0
+CAP_SECONDS = 2.0
+MOST_WAITERS = 20_000
+MOST_IDS_A_STREAM = (
+    5_000  # more changes than that while a stream is busy: it reads anew instead of keeping a list
+)
+
+
+def pack(changes: Collection[tuple[UUID, int]]) -> bytes:
+    """The hint that these jobs (id, tenant) have changed."""
+    return b"".join(_RECORD.pack(job_id.bytes, tenant_id) for job_id, tenant_id in changes)
+
+
+class Watcher:
+    """Somebody who waits for jobs to change: `known` is the version that each job had when it was read last."""
+
+    __slots__ = ("_flag", "known")
+
+    def __init__(self, known: dict[UUID, int]) -> None:
+        self.known = known
+        self._flag = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something may have changed."""
+        self._flag.set()
+
+    async def changed(self, seconds: float) -> bool:
+        """Wait until something may have changed; False when the time is over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._flag.wait()
+        was_set = self._flag.is_set()
+        self._flag.clear()
+        return was_set
+
+
+class TenantWatcher(Watcher):
+    """Somebody who waits for any job of a tenant; `ids` changed since they were taken last."""
+
+    __slots__ = ("ids", "overflowed")
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.ids: set[UUID] = set()
+        self.overflowed = False
+
+    def note(self, job_id: UUID) -> None:
+        """This job has changed."""
+        if len(self.ids) < MOST_IDS_A_STREAM:
+            self.ids.add(job_id)
+        else:
+            self.overflowed = True
+        self.wake()
+
+
+class Hub:
+    """Wakes who waits.
+
+    `versions` asks PostgreSQL for the versions of jobs, deleted ones are absent from its answer; `cap` asks for a
+    tenant's cap of waiters.
+    """
+
+    def __init__(
+        self,
+        redis: ArqRedis,
+        versions: Callable[[list[UUID]], Awaitable[Mapping[UUID, int]]],
+        cap: Callable[[int], Awaitable[int | None]],
+    ) -> None:
+        self._redis = redis
+        self._versions = versions
+        self._cap = cap
+        self._caps: dict[int, tuple[float, int | None]] = {}
+        self._jobs: dict[UUID, set[Watcher]] = {}
+        self._tenants: dict[int, set[TenantWatcher]] = {}
+        self._waiting: dict[int, int] = {}
+        self._hears = False
+        self._total = 0
+        self.draining = False
+
+    @property
+    def waiters(self) -> int:
+        """How many wait in this process."""
+        return self._total
+
+    @property
+    def hears(self) -> bool:
+        """Whether hints come in."""
+        return self._hears
+
+    async def cap_of(self, tenant_id: int) -> int | None:
+        """How many of the tenant's clients may wait at once in this process; asked anew every two seconds."""
+        now = time.monotonic()
+        known = self._caps.get(tenant_id)
+        if known is None or known[0] < now:
+            known = self._caps[tenant_id] = (now + CAP_SECONDS, await self._cap(tenant_id))
+        return known[1]
+
+    @contextmanager
+    def watch(self, tenant_id: int, known: dict[UUID, int], cap: int | None = None) -> Iterator[Watcher]:
+        """Be woken when one of these jobs changes. Raises CapExceeded, and Unavailable when this process is full."""
+        watcher = Watcher(known)
+        with self._counted(tenant_id, cap):
+            for job_id in known:
+                self._jobs.setdefault(job_id, set()).add(watcher)
+            try:
+                yield watcher
+            finally:
+                for job_id in known:
+                    watchers = self._jobs[job_id]
+                    watchers.discard(watcher)
+                    if not watchers:
+                        del self._jobs[job_id]
+
+    @contextmanager
+    def watch_tenant(self, tenant_id: int, cap: int | None = None) -> Iterator[TenantWatcher]:
+        """Be woken when any job of the tenant changes."""
+        watcher = TenantWatcher()
+        with self._counted(tenant_id, cap):
+            self._tenants.setdefault(tenant_id, set()).add(watcher)
+            try:
+                yield watcher
+            finally:
+                self._tenants[tenant_id].discard(watcher)
+                if not self._tenants[tenant_id]:
+                    del self._tenants[tenant_id]
+
+    def drain(self) -> None:
+        """Wake everybody: they answer at once with what there is."""
+        self.draining = True
+        self._wake_all()
+
+    async def run(self) -> None:
+        """Hear hints, and look for lost ones, until cancelled."""
+        async with asyncio.TaskGroup() as parts:
+            parts.create_task(self._hear())
+            parts.create_task(self._look())
+
+    @contextmanager
+    def _counted(self, tenant_id: int, cap: int | None) -> Iterator[None]:
+        waiting = self._waiting.get(tenant_id, 0)
+        if cap is not None and waiting >= cap:
+            raise CapExceeded(f"the tenant's cap of {cap} waiters is reached")
+        if self._total >= MOST_WAITERS or self.draining:
+            raise Unavailable("too many clients wait here" if not self.draining else "the server is draining")
+        self._waiting[tenant_id] = waiting + 1
+        self._total += 1
+        try:
+            yield
+        finally:
+            self._total -= 1
+            self._waiting[tenant_id] -= 1
+            if not self._waiting[tenant_id]:
+                del self._waiting[tenant_id]
+
+    def tell(self, hint: bytes) -> None:
+        """Wake those whom a hint concerns."""
+        if len(hint) % _RECORD.size:
+            log.warning("foreign hint dropped", action="hub.foreign")
+            return
+        for raw, tenant_id in _RECORD.iter_unpack(hint):
+            job_id = UUID(bytes=raw)
+            for watcher in self._jobs.get(job_id, ()):
+                watcher.wake()
+            for stream in self._tenants.get(tenant_id, ()):
+                stream.note(job_id)
+
+    def _wake_all(self) -> None:
+        for watchers in self._jobs.values():
+            for watcher in watchers:
+                watcher.wake()
+        for streams in self._tenants.values():
+            for stream in streams:
+                stream.overflowed = True
+                stream.wake()
+
+    async def _hear(self) -> None:
+        while True:
+            try:
+                async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+                    await pubsub.subscribe(CHANGED)
+                    self._hears = True
+                    self._wake_all()  # what changed while deaf
+                    while True:
+                        hint = await pubsub.get_message(timeout=20)
+                        if hint is None:
+                            await pubsub.ping()
+                        elif hint["type"] == "message":
+                            self.tell(hint["data"])
+            except (RedisError, OSError, TimeoutError) as error:
+                log.debug("hub is deaf", action="hub.deaf", error=f"{type(error).__name__}: {error}")
+            self._hears = False
+            await asyncio.sleep(DEAF_SECONDS)
+
+    async def _look(self) -> None:
+        waited = 0.0
+        while True:
+            await asyncio.sleep(DEAF_SECONDS)
+            waited += DEAF_SECONDS
+            if self._hears and waited < HEARING_SECONDS:
+                continue
+            waited = 0.0
+            try:
+                await self._look_once()
+            except Exception as error:  # noqa: BLE001 - PostgreSQL may be away: the next turn asks again
+                log.warning(
+                    "hub can't look", action="hub.look_failed", error=f"{type(error).__name__}: {error}"
+                )
+
+    async def _look_once(self) -> None:
+        for streams in self._tenants.values():
+            for stream in streams:
+                stream.overflowed = True
+                stream.wake()
+        if not self._jobs:
+            return
+        versions = await self._versions(list(self._jobs))
+        for job_id, watchers in self._jobs.items():
+            version = versions.get(job_id)
+            for watcher in watchers:
+                if watcher.known.get(job_id) != version:
+                    watcher.wake()
+
+
+HUB = web.AppKey("hub", Hub)

@@ -1,0 +1,34 @@
+"""What a request about jobs says of itself: which job, whose origin, how long it waits."""
+
+import re
+from uuid import UUID
+
+from aiohttp import web
+
+from service.errors import NotFound
+from service.jobs.core import CORE
+
+LONGEST_WAIT = 60
+_PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?", re.IGNORECASE | re.ASCII)
+
+
+def seconds_to_wait(request: web.Request, asked: int | None) -> int:
+    """How long the client would wait: `?wait=`, or `Prefer: wait=` (RFC 7240), which is never an error."""
+    if asked is not None:
+        return asked
+    prefer = request.headers.get("Prefer")
+    found = _PREFER_WAIT.search(prefer) if prefer else None
+    return min(int(found[1]), LONGEST_WAIT) if found else 0
+
+
+def job_id_of(request: web.Request) -> UUID:
+    """The id in the path; raises NotFound for what is no UUID."""
+    try:
+        return UUID(request.match_info["id"])
+    except ValueError:
+        raise NotFound("no such job") from None
+
+
+def base_url(request: web.Request) -> str:
+    """The origin of links: LAVORI_PUBLIC_URL, or the one that the client called."""
+    return request.app[CORE].settings.public_url or f"{request.scheme}://{request.host}"
