@@ -4,8 +4,6 @@ import asyncio
 import os
 import sys
 
-import asyncpg
-
 from service.cli.front_door import leave, read_settings
 from service.db.migrate import MigrationError
 from service.dev.child import DevError
@@ -43,8 +41,6 @@ def run() -> None:
         leave(str(error))
     except OSError as error:
         leave(f"{error.filename or settings.data}: {error.strerror or error}.")
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        leave(f"The database cannot be used: {error}")
 
 
 def on_line(line: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import re
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -148,11 +149,8 @@ class Keeper:
     def _last_words(self) -> str:
         if not self.child.log:
             return ""
-        lines = [
-            line for line in self.child.log.read_text(errors="replace").splitlines()[-40:] if line.strip()
-        ]
-        telling = [line for line in lines if "FATAL" in line or "PANIC" in line or "#" in line] or lines
-        return f" Its last words: {telling[-1].strip()}" if telling else ""
+        words = telling_line(self.child.log.read_text(errors="replace"))
+        return f" Its last words: {words}" if words else ""
 
     @property
     def pid(self) -> int | None:
@@ -185,6 +183,13 @@ class Keeper:
             hurried.cancel()
         if not self._kept.cancelled():
             self._kept.exception()  # a start that failed has been told by start()
+
+
+def telling_line(output: str) -> str:
+    """The last line that tells why a program ended, without its date."""
+    lines = [line for line in output.splitlines() if line.strip()] or [""]
+    telling = [line for line in lines if "FATAL:" in line or "PANIC:" in line] or lines
+    return re.sub(r".*(FATAL|PANIC):", "", telling[-1]).strip()
 
 
 def _ending(status: int) -> str:

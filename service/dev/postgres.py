@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import asyncpg
 
-from service.dev.child import Child, DevError
+from service.dev.child import Child, DevError, telling_line
 from service.dev.leftover import end_leftover
 from service.dev.ports import LOOPBACK, free_port
 
@@ -111,6 +111,8 @@ def _as_a_plain_user() -> tuple[str, ...]:
         "--clear-groups",
         "--inh-caps=+dac_override",
         "--ambient-caps=+dac_override",
+        # Its programs ask access(2) for each other; that call forgets a user's capabilities unless told not to.
+        "--securebits=+no_setuid_fixup",
         "--pdeathsig=INT",  # the kernel forgets it when the user changes
     )
 
@@ -150,14 +152,7 @@ def _make_cluster(data: Path, password: str, prefix: tuple[str, ...]) -> None:
             check=False,
         )
         if done.returncode:
-            said = [
-                line
-                for line in done.stdout.splitlines()
-                if "error" in line.lower() or "fatal" in line.lower()
-            ]
-            raise DevError(
-                f"PostgreSQL's files could not be made in {data}: {(said or ['initdb failed'])[0].strip()}"
-            )
+            raise DevError(f"PostgreSQL's files could not be made in {data}: {telling_line(done.stdout)}")
         cluster.rename(data)
 
 

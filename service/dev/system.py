@@ -5,6 +5,8 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 
+import asyncpg
+
 from service.db.migrate import migrate
 from service.dev.child import Child, DevError
 from service.dev.kept import Secrets, kept_secrets, locked
@@ -72,7 +74,10 @@ async def _start(supervisor: Supervisor, settings: Settings, environ: Mapping[st
     if redis_url is None:
         valkey, redis_url = await valkey_child(settings.data, secrets.servers)
         await supervisor.start(valkey)
-    await migrate(database_url)
+    try:
+        await migrate(database_url)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise DevError(f"The database of DATABASE_URL cannot be used: {error}.") from error
     env = _child_environ(environ, database_url, redis_url, secrets)
     await supervisor.start(*(_worker(number, settings, env) for number in range(1, settings.workers + 1)))
     await supervisor.start(*(_api(number, settings, env) for number in range(1, settings.api_processes + 1)))
