@@ -15,9 +15,8 @@ from service.files import routes as files_routes
 from service.files.keys import SIGNER, STORAGE
 from service.files.links import LinkSigner
 from service.files.storage import open_storage
-from service.jobs import queue
+from service.jobs import listing, queue, watch
 from service.jobs import routes as jobs_routes
-from service.jobs import watch
 from service.jobs.core import CORE, make_core
 from service.jobs.jobtype import JobTypes
 from service.keys import DRAINING, POOL, REDIS, SETTINGS
@@ -26,7 +25,7 @@ from service.web import health, problems
 from service.web.middleware import edge
 
 JOB_TYPES = web.AppKey("job_types", JobTypes)
-FEATURES = (jobs_routes, watch, files_routes, access_routes, health, problems)
+FEATURES = (jobs_routes, listing, watch, files_routes, access_routes, health, problems)
 OPEN = (health, problems)
 POOL_SIZE = 16
 

@@ -1,8 +1,6 @@
 """The native API of jobs: load, one call, dump."""
 
 import asyncio
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,32 +9,30 @@ from aiohttp import web
 
 from service.access.audit import origin_of
 from service.access.middleware import principal_of
-from service.access.principal import Permission
-from service.errors import Fault, Invalid, LavoriError, Malformed, TooLarge
+from service.errors import Fault, Invalid, LavoriError, TooLarge
 from service.files.upload import kept_unless_refused, receive_multipart
 from service.jobs import control, store
 from service.jobs.asked import base_url, job_id_of, seconds_to_wait
 from service.jobs.core import CORE, Core
 from service.jobs.modify import modify
-from service.jobs.schemas import MOST_IN_A_CALL, ListIn, MessagesIn, ReadIn, RerunIn
-from service.jobs.states import PRIORITIES, TERMINAL, Priority
+from service.jobs.schemas import MOST_IN_A_CALL, MessagesIn, ReadIn, RerunIn
+from service.jobs.selection import only
+from service.jobs.states import TERMINAL
 from service.jobs.submit import Submission, Submitted, submit_job
 from service.jobs.waiting import wait_for
 from service.web.conditions import etag, is_known, required_version
 from service.web.middleware import problem
 from service.web.payload import (
     JSON,
-    dumps,
     fragment,
     json_response,
     parse_json,
     query,
     read_body,
     read_json,
-    timestamp,
 )
 
-_LIST_IN, _READ_IN, _MESSAGES_IN, _RERUN_IN = ListIn(), ReadIn(), MessagesIn(), RerunIn()
+_READ_IN, _MESSAGES_IN, _RERUN_IN = ReadIn(), MessagesIn(), RerunIn()
 RETRY_AFTER_SECONDS = "1"
 
 
@@ -127,53 +123,8 @@ async def read(request: web.Request) -> web.Response:
     version, body = await core.reader.body(principal, heading, base_url(request))
     headers["ETag"] = etag(version)
     if asked and asked["fields_"]:
-        body = _only(body, asked["fields_"])
+        body = only(body, asked["fields_"])
     return web.Response(body=body, headers=headers)
-
-
-def _only(body: bytes, names: list[str]) -> bytes:
-    """The named members of a rendered job. Raises Malformed for a name that no job has."""
-    job = orjson.loads(body)
-    if unknown := [name for name in names if name not in job]:
-        raise Malformed(f"fields: a job has no {', '.join(unknown)[:100]}; it has {', '.join(job)}")
-    return dumps({name: job[name] for name in names})
-
-
-async def list_(request: web.Request) -> web.Response:
-    """GET /api/jobs: a page of the jobs that the caller may see, newest first."""
-    core = request.app[CORE]
-    principal = principal_of(request)
-    asked = query(request, _LIST_IN)
-    if asked["priority"]:
-        asked["priority"] = [PRIORITIES.index(Priority(word)) for word in asked["priority"]]
-    after = _parse_cursor(asked["cursor"]) if asked["cursor"] else None
-    reader = None if principal.may(Permission.JOBS_READ_ALL) else principal.name
-    limit: int = asked["limit"]
-    filters = {name: value for name, value in asked.items() if value not in (None, [])}
-    found = await store.list_jobs(core.pool, principal.tenant_id, reader, after, filters, limit + 1)
-    bodies = await core.reader.bodies(principal.tenant_id, found[:limit], base_url(request))
-    if asked["fields_"]:
-        bodies = [_only(body, asked["fields_"]) for body in bodies]
-    envelope: dict[str, Any] = {"jobs": [orjson.Fragment(body) for body in bodies]}
-    headers = {}
-    if len(found) > limit:
-        last = found[limit - 1]
-        cursor = _cursor(last["created_at"], last["id"])
-        envelope["next"] = str(request.rel_url.update_query(cursor=cursor))
-        headers["Link"] = f'<{envelope["next"]}>; rel="next"'
-    return json_response(envelope, headers=headers)
-
-
-def _cursor(created_at: datetime, job_id: UUID) -> str:
-    return urlsafe_b64encode(f"{timestamp(created_at)} {job_id}".encode()).decode().rstrip("=")
-
-
-def _parse_cursor(text: str) -> tuple[datetime, UUID]:
-    try:
-        when, _, job_id = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().partition(" ")
-        return datetime.fromisoformat(when), UUID(job_id)
-    except ValueError:
-        raise Malformed("cursor: is none that this list has given") from None
 
 
 async def patch(request: web.Request) -> web.Response:
@@ -278,7 +229,6 @@ async def _whole(request: web.Request, job_id: UUID, *, status: int = 200) -> we
 
 routes = [
     web.post("/api/jobs", create),
-    web.get("/api/jobs", list_),
     web.post("/api/jobs/batch", create_many),
     web.get("/api/jobs/{id}", read),
     web.patch("/api/jobs/{id}", patch),

@@ -21,7 +21,7 @@ def _text(most: int) -> fields.String:
     return fields.String(load_default=None, allow_none=True, validate=validate.Length(max=most))
 
 
-def _time() -> fields.AwareDateTime:
+def time() -> fields.AwareDateTime:
     return fields.AwareDateTime(format="iso", load_default=None, allow_none=True, validate=_YEARS)
 
 
@@ -71,7 +71,7 @@ class JobIn(Schema):
     priority = fields.String(load_default=None, allow_none=True, validate=validate.OneOf(list(Priority)))
     worker_tag = fields.String(load_default=None, allow_none=True, validate=_TAG)
     labels = _labels()
-    run_at = _time()
+    run_at = time()
     expires_in = _seconds(365 * _DAY)
     timeout_seconds = _seconds(7 * _DAY)
     max_attempts = fields.Integer(
@@ -119,36 +119,8 @@ class RerunIn(Schema):
     as_new = fields.Boolean(load_default=False, truthy={True}, falsy={False})
 
 
-def _words(**kwargs: object) -> fields.List[str]:
+def words(**kwargs: object) -> fields.List[str]:
     return fields.List(fields.String(**kwargs), load_default=None)  # type: ignore[arg-type]
-
-
-class ListIn(Schema):
-    """The query of GET /api/jobs; a repeated or comma-separated value means any of."""
-
-    status = _words(validate=validate.OneOf(list(Status)))
-    type = _words()
-    definition = _words()
-    created_by = _words()
-    category = _words()
-    sub_category = _words()
-    priority = _words(validate=validate.OneOf(list(Priority)))
-    worker_tag = _words()
-    queue = _words()
-    client_request_id = _words()
-    correlation_id = _words()
-    idempotency_key = _words()
-    number = fields.List(fields.Integer(validate=validate.Range(0, 2**63 - 1)), load_default=None)
-    created_from = _time()
-    created_to = _time()
-    updated_from = _time()
-    updated_to = _time()
-    terminated_from = _time()
-    terminated_to = _time()
-    sort = fields.String(load_default="-created_at", validate=validate.OneOf(["-created_at"]))
-    limit = fields.Integer(load_default=100, validate=validate.Range(1, 1_000))
-    cursor = fields.String(load_default=None)
-    fields_ = fields.List(fields.String(), load_default=None, data_key="fields")
 
 
 class ReadIn(Schema):
@@ -163,4 +135,4 @@ class MessagesIn(Schema):
 
     after = fields.Integer(load_default=0, validate=validate.Range(0, 2**31 - 1))
     limit = fields.Integer(load_default=100, validate=validate.Range(1, 1_000))
-    level = _words(validate=validate.OneOf(["debug", "info", "warning", "error", "output"]))
+    level = words(validate=validate.OneOf(["debug", "info", "warning", "error", "output"]))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -182,58 +182,6 @@ async def read_jobs(connection: Executor, wanted: Sequence[tuple[UUID, int]]) ->
         (row["id"], row["tenant_id"]): row for row in await connection.fetch(READ, *zip(*wanted, strict=True))
     }
     return [rows.get(one) for one in wanted]
-
-
-LIST = """
-SELECT jobs.id, jobs.version, jobs.status, jobs.created_by, jobs.created_at
-FROM jobs
-JOIN job_requests AS asked ON asked.job_id = jobs.id
-WHERE jobs.tenant_id = $1
-  AND ($2::text IS NULL OR jobs.created_by = $2 OR EXISTS (
-        SELECT FROM job_definitions WHERE job_definitions.tenant_id = jobs.tenant_id AND job_definitions.code =
-        jobs.definition
-          AND job_definitions.shared_with && ARRAY[$2, '*']))
-  AND ($3::timestamptz IS NULL OR (jobs.created_at, jobs.id) < ($3, $4::uuid))
-  AND ($5::text[] IS NULL OR jobs.status = ANY ($5))
-  AND ($6::text[] IS NULL OR jobs.type = ANY ($6))
-  AND ($7::text[] IS NULL OR jobs.definition = ANY ($7))
-  AND ($8::text[] IS NULL OR jobs.created_by = ANY ($8))
-  AND ($9::text[] IS NULL OR asked.category = ANY ($9))
-  AND ($10::text[] IS NULL OR asked.sub_category = ANY ($10))
-  AND ($11::smallint[] IS NULL OR jobs.priority = ANY ($11))
-  AND ($12::text[] IS NULL OR jobs.worker_tag = ANY ($12))
-  AND ($13::text[] IS NULL OR jobs.queue = ANY ($13))
-  AND ($14::text[] IS NULL OR asked.client_request_id = ANY ($14))
-  AND ($15::text[] IS NULL OR asked.correlation_id = ANY ($15))
-  AND ($16::text[] IS NULL OR asked.idempotency_key = ANY ($16))
-  AND ($17::bigint[] IS NULL OR jobs.number = ANY ($17))
-  AND ($18::timestamptz IS NULL OR jobs.created_at >= $18) AND ($19::timestamptz IS NULL OR jobs.created_at <= $19)
-  AND ($20::timestamptz IS NULL OR jobs.updated_at >= $20) AND ($21::timestamptz IS NULL OR jobs.updated_at <= $21)
-  AND ($22::timestamptz IS NULL OR jobs.terminated_at >= $22) AND ($23::timestamptz IS NULL OR
-  jobs.terminated_at <= $23)
-ORDER BY jobs.created_at DESC, jobs.id DESC
-LIMIT $24
-"""
-
-
-async def list_jobs(
-    connection: asyncpg.Pool,
-    tenant_id: int,
-    reader: str | None,
-    after: tuple[datetime, UUID] | None,
-    filters: dict[str, Any],
-    limit: int,
-) -> list[asyncpg.Record]:
-    """A page of headings with `created_at`, newest first, of the jobs that `reader` may see (None: all)."""
-    words = (
-        "status", "type", "definition", "created_by", "category", "sub_category", "priority", "worker_tag", "queue",
-        "client_request_id", "correlation_id", "idempotency_key", "number",
-        "created_from", "created_to", "updated_from", "updated_to", "terminated_from", "terminated_to",
-    )  # fmt: skip
-    rows: list[asyncpg.Record] = await connection.fetch(
-        LIST, tenant_id, reader, *(after or (None, None)), *(filters.get(word) for word in words), limit
-    )
-    return rows
 
 
 ATTEMPTS = """
