@@ -22,6 +22,7 @@ from arq.utils import timestamp_ms
 from arq.worker import Function, Worker
 
 from service.jobs import claims, queue
+from service.jobs.lanes import AGING_MS, TAKE
 from workers.run_job import run_job
 from workers.runtime import Runtime
 
@@ -29,55 +30,6 @@ log = structlog.get_logger()
 
 POLL_SECONDS = 0.5
 WITHOUT_REDIS_SECONDS = 1.0
-AGING_MS = 60_000  # a waiting minute outweighs one class of priority, so that low ones stay alive
-
-# KEYS: nothing (lanes are made of tags). ARGV: now, how many, aging, any tag?, only tagged?, lane prefix, tags…
-# Answers: milliseconds until the next message is due (or -1), then message name and payload in turns.
-TAKE = """
-local now, want, aging = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local tags = {}
-if ARGV[5] == '0' then tags[1] = '' end
-if ARGV[4] == '1' then
-  for _, tag in ipairs(redis.call('SMEMBERS', 'lavori:tags')) do tags[#tags + 1] = tag end
-else
-  for i = 7, #ARGV do tags[#tags + 1] = ARGV[i] end
-end
-local lanes, soonest = {}, -1
-local function head(lane)
-  local first = redis.call('ZRANGE', lane.key, 0, 0, 'WITHSCORES')
-  lane.name, lane.score = first[1], tonumber(first[2])
-  if lane.score and lane.score > now then
-    if soonest < 0 or lane.score - now < soonest then soonest = lane.score - now end
-    lane.name = nil
-  end
-end
-for _, tag in ipairs(tags) do
-  for priority = 0, 4 do
-    local lane = {key = ARGV[6] .. priority .. ':' .. tag, bonus = priority * aging}
-    head(lane)
-    if lane.name then lanes[#lanes + 1] = lane end
-  end
-end
-local taken = {soonest}
-while want > 0 do
-  local best
-  for _, lane in ipairs(lanes) do
-    if lane.name and (not best or lane.score - lane.bonus < best.score - best.bonus) then best = lane end
-  end
-  if not best then break end
-  redis.call('ZREM', best.key, best.name)
-  local payload = redis.call('GET', 'arq:job:' .. best.name)
-  redis.call('DEL', 'arq:job:' .. best.name)
-  if payload then
-    taken[#taken + 1] = best.name
-    taken[#taken + 1] = payload
-    want = want - 1
-  end
-  head(best)
-end
-taken[1] = soonest
-return taken
-"""
 
 
 class Consumer(Worker):
@@ -111,7 +63,6 @@ class Consumer(Worker):
     async def _take_messages(self) -> float:
         """Fill the free slots; answers for how many seconds there is nothing more to take."""
         free = self._slots.free
-        prefix = queue.LANE.partition("{")[0]
         tags = self._tags
         answer: list[Any] = await self._take(
             args=[
@@ -120,7 +71,6 @@ class Consumer(Worker):
                 AGING_MS,
                 int(tags.any_tag),
                 int(tags.only_tagged),
-                prefix,
                 *tags.named,
             ]
         )
@@ -173,7 +123,7 @@ async def _claim_directly(runtime: Runtime, ctx: dict[Any, Any]) -> None:
     slots = runtime.slots
     slots.wake.clear()
     try:
-        due = await claims.due_jobs(runtime.pool, slots.free) if slots.free else []
+        due = await claims.next_jobs(runtime.pool, slots.free) if slots.free else []
     except Exception as error:  # noqa: BLE001 - PostgreSQL may be away too: the next turn tries again
         log.warning(
             "nothing can be claimed", action="queue.claim_failed", error=f"{type(error).__name__}: {error}"

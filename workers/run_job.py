@@ -157,11 +157,7 @@ async def _settle(runtime: Runtime, job: JobContext, lease: Lease, outcome: Outc
             status=row["status"],
         )
         if row["status"] == Status.PENDING:
-            runtime.dispatcher.nudge(
-                queue.Message(
-                    row["id"], row["run"], row["claim"], row["priority"], row["worker_tag"], row["due_at"]
-                )
-            )
+            runtime.dispatcher.nudge(queue.Message.of(row))
         return
 
 

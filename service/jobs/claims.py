@@ -74,7 +74,7 @@ async def claim_pending(
 
 
 DUE = """
-SELECT id, run, claim, priority, worker_tag, due_at FROM jobs
+SELECT id, tenant_id, run, claim, priority, worker_tag, due_at FROM jobs
 WHERE status = 'pending' AND due_at <= now() + make_interval(secs => $2)
   AND ($3::smallint IS NULL OR (-priority, due_at, id) > (-$3, $4::timestamptz, $5::uuid))
 ORDER BY priority DESC, due_at, id
@@ -88,6 +88,22 @@ async def due_jobs(
     """Pending jobs that are due (or will be soon), most urgent first, with what a queue.Message needs."""
     start = (after["priority"], after["due_at"], after["id"]) if after else (None, None, None)
     rows: list[asyncpg.Record] = await connection.fetch(DUE, limit, within_seconds, *start)
+    return rows
+
+
+NEXT = """
+SELECT id FROM (
+    SELECT id, priority, due_at, row_number() OVER (PARTITION BY tenant_id, priority ORDER BY due_at, id) AS turn
+    FROM jobs WHERE status = 'pending' AND due_at <= now()
+) AS waiting
+ORDER BY priority DESC, turn, due_at
+LIMIT $1
+"""
+
+
+async def next_jobs(connection: asyncpg.Pool, limit: int) -> list[asyncpg.Record]:
+    """The jobs to be claimed next while Redis is away: most urgent first, tenants in turns."""
+    rows: list[asyncpg.Record] = await connection.fetch(NEXT, limit)
     return rows
 
 

@@ -11,6 +11,7 @@ from service.errors import Fault, Invalid, NotChangeable, NotFound, Precondition
 from service.jobs.control import Version, may_control
 from service.jobs.core import Core
 from service.jobs.job import Row
+from service.jobs.queue import Message
 from service.jobs.schemas import MOST_LABELS, JobPatch
 from service.jobs.states import PRIORITIES, Priority, Status
 from service.jobs.store import read_jobs
@@ -64,6 +65,7 @@ async def modify(
             await record(connection, principal, "modify", "job", str(job_id), dict.fromkeys(changes), origin)
     core.dispatcher.changed(job_id, principal.tenant_id)
     if waiting and changes.keys() & {"run_at", "priority", "worker_tag"}:
+        await core.dispatcher.withdraw(Message.of(row))
         (row,) = await read_jobs(core.pool, [(job_id, principal.tenant_id)])
         if row is not None and row["status"] == Status.PENDING:
             offer(core, row)

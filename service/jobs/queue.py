@@ -1,9 +1,8 @@
 """The hand-over to arq: what lies in Redis are hints, never the truth.
 
-A message carries a job's id alone, as JSON in arq's own wire format: a payload under `arq:job:<message>` and
-the message's name in a sorted set scored by due time. There is one set for each priority and worker tag. The name,
-`<job>:<run>.<claim>`,
-is the same however often one offers it, so offering twice adds nothing.
+A message carries a job's id alone, as JSON in arq's own wire format: a record under `arq:job:<message>` and the
+message's name in a sorted set, its lane (lanes.py). The name, `<job>:<run>.<claim>`, is the same however often one
+offers it, so offering twice adds nothing.
 
 Lose all of it and nothing is lost: workers/upkeep/redeliver.py offers every due row of PostgreSQL again.
 """
@@ -11,14 +10,13 @@ Lose all of it and nothing is lost: workers/upkeep/redeliver.py offers every due
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Self
 from uuid import UUID
 
 import orjson
 import structlog
 from arq.connections import ArqRedis
-from arq.constants import job_key_prefix
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
@@ -27,12 +25,13 @@ from redis.exceptions import RedisError
 from service.db.batch import Batcher
 from service.errors import Unavailable
 from service.events.hub import CHANGED, pack
+from service.jobs.job import Row
+from service.jobs.lanes import OFFER, WITHDRAW
 
 log = structlog.get_logger()
 
 FUNCTION = "run_job"
 LANE = "lavori:queue:{priority}:{tag}"
-TAGS = "lavori:tags"  # every worker tag that a waiting message ever named, for workers that take any
 WAKE = "lavori:wake"  # pub/sub: there is work
 CANCEL = "lavori:cancel"  # pub/sub: a running job is to be cancelled; the message is its id
 REDIS_ERRORS = (RedisError, OSError, TimeoutError)
@@ -46,11 +45,25 @@ class Message:
     """A hint that a job is due: what a worker needs to find it, and the lane that it waits in."""
 
     job_id: UUID
+    tenant_id: int
     run: int
     claim: int
     priority: int
     worker_tag: str | None
     due_at: datetime
+
+    @classmethod
+    def of(cls, row: Row) -> Self:
+        """The message of a pending job, from any row that has these columns."""
+        return cls(
+            row["id"],
+            row["tenant_id"],
+            row["run"],
+            row["claim"],
+            row["priority"],
+            row["worker_tag"],
+            row["due_at"],
+        )
 
     @property
     def name(self) -> str:
@@ -79,21 +92,28 @@ def connect(url: str, *, retries: int = 0) -> ArqRedis:
 
 async def offer(redis: ArqRedis, messages: Sequence[Message]) -> int:
     """Put messages into their lanes and wake the workers, in one round trip; answers how many were not there before."""
-    now = _milliseconds(datetime.now().astimezone())
-    async with redis.pipeline(transaction=False) as pipe:
-        for message in messages:
-            pipe.set(job_key_prefix + message.name, _payload(message, now), px=MESSAGE_LIVES_MS, nx=True)
-            pipe.zadd(message.lane, {message.name: _milliseconds(message.due_at)}, nx=True)
-        if tags := {message.worker_tag for message in messages if message.worker_tag}:
-            pipe.sadd(TAGS, *tags)
-        pipe.publish(WAKE, b"")
-        answers: list[Any] = await pipe.execute()
-    return sum(answers[1 : 2 * len(messages) : 2])
+    now = _milliseconds(datetime.now(UTC))
+    args: list[str | bytes | int] = [now, MESSAGE_LIVES_MS]
+    for message in messages:
+        due = _milliseconds(message.due_at)
+        tag = message.worker_tag or ""
+        args += [message.name, _record(message, max(due, now)), message.lane, message.tenant_id, tag, due]
+    return int(await redis.register_script(OFFER)(args=args))
 
 
-def _payload(message: Message, now: int) -> bytes:
-    """Arq's job record (arq/jobs.py: serialize_job): try, function, args, kwargs, enqueue time."""
-    return orjson.dumps({"t": None, "f": FUNCTION, "a": [str(message.job_id)], "k": {}, "et": now})
+def _record(message: Message, enqueued: int) -> bytes:
+    """Arq's job record (arq/jobs.py: serialize_job): try, function, args, kwargs, enqueue time; and where it waits."""
+    return orjson.dumps(
+        {
+            "t": None,
+            "f": FUNCTION,
+            "a": [str(message.job_id)],
+            "k": {},
+            "et": enqueued,
+            "lane": message.lane,
+            "tenant": str(message.tenant_id),
+        }
+    )
 
 
 def _milliseconds(when: datetime) -> int:
@@ -128,6 +148,14 @@ class Dispatcher:
             self._count(error)
         else:
             offered.add_done_callback(_look)
+
+    async def withdraw(self, message: Message) -> None:
+        """Take back a message whose lane or time has changed: an old one would start the job too soon."""
+        try:
+            withdrawn = self.redis.register_script(WITHDRAW)(args=[message.name, message.lane])
+            await asyncio.wait_for(withdrawn, ENQUEUE_BUDGET_SECONDS)
+        except REDIS_ERRORS as error:
+            self._count(error)
 
     def changed(self, job_id: UUID, tenant_id: int) -> None:
         """Tell who watches, in whatever process, that a job has changed; who misses it looks within seconds."""

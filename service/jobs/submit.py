@@ -125,11 +125,7 @@ async def insert(core: Core, principal: Principal, job: NewJob, attached: dict[s
 def offer(core: Core, row: Row) -> None:
     """Let the workers know of a pending job, unless its time is far off."""
     if row["due_at"] <= datetime.now(UTC) + OFFERED_AHEAD:
-        core.dispatcher.nudge(
-            queue.Message(
-                row["id"], row["run"], row["claim"], row["priority"], row["worker_tag"], row["due_at"]
-            )
-        )
+        core.dispatcher.nudge(queue.Message.of(row))
 
 
 def _job_type(core: Core, ask: dict[str, Any]) -> JobType:

@@ -18,12 +18,7 @@ async def redeliver(runtime: Runtime) -> None:
         )
         if not rows:
             return
-        messages = [
-            queue.Message(
-                row["id"], row["run"], row["claim"], row["priority"], row["worker_tag"], row["due_at"]
-            )
-            for row in rows
-        ]
+        messages = [queue.Message.of(row) for row in rows]
         added = await queue.offer(runtime.dispatcher.redis, messages)
         if added == 0 or len(rows) < PAGE:
             return

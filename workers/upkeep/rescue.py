@@ -22,8 +22,4 @@ async def rescue(runtime: Runtime) -> None:
                 worker=row["worker_id"],
             )
             if row["status"] == Status.PENDING:
-                runtime.dispatcher.nudge(
-                    queue.Message(
-                        row["id"], row["run"], row["claim"], row["priority"], row["worker_tag"], row["due_at"]
-                    )
-                )
+                runtime.dispatcher.nudge(queue.Message.of(row))
