@@ -5,6 +5,7 @@ A name is metadata: no path is ever made of it. It is cleaned on its way in and 
 
 import re
 import unicodedata
+from collections.abc import Collection
 from mimetypes import MimeTypes
 from pathlib import PurePosixPath
 from urllib.parse import quote, unquote
@@ -49,14 +50,16 @@ def media_type(declared: str | None, name: str) -> str:
     return guessed or UNKNOWN_TYPE
 
 
-def disposition_parameters(header: str) -> dict[str, str]:
-    """The parameters of a part's Content-Disposition (RFC 7578), `filename*` decoded as `filename`; {} if broken.
+def disposition_parameters(header: str, kinds: Collection[str] = ("form-data",)) -> dict[str, str]:
+    """The parameters of a Content-Disposition, `filename*` decoded as `filename`; {} if broken or of another kind.
+
+    The kind is form-data in the part of a form (RFC 7578), attachment or inline in a response (RFC 6266).
 
     Browsers write a quote in a name as %22; curl and others as backslash and quote. Backslashes before anything
     else stand for themselves: some send whole Windows paths.
     """
     kind, semicolon, _ = header.partition(";")
-    if not semicolon or kind.strip().lower() != "form-data":
+    if not semicolon or kind.strip().lower() not in kinds:
         return {}
     found: dict[str, str] = {}
     at = len(kind)
