@@ -7,6 +7,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 # Two makes at once must not fill one .venv: the second waits (where flock exists).
 LOCKED := $(if $(shell command -v flock),flock Makefile) sh -ec
 BIN := .venv/bin
+COVERAGE_FLOOR := 85
 
 # $(call install,run): the packages of requirements/run.txt, only when that file's content changed, then the project.
 define install
@@ -28,17 +29,18 @@ run: .venv/run.lock  ## the whole system on this machine: PostgreSQL, Valkey, wo
 	@$(BIN)/lavori dev
 
 test: .venv/dev.lock  ## all tests, against servers of their own (ARGS="-k name" for some)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--cov --cov-report=)
 
-check: .venv/dev.lock  ## style, types, import directions, dependencies
+check: .venv/dev.lock  ## style, types, import directions, dependencies, and the coverage of the last whole test
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/deptry .
+	@test ! -e .coverage || $(BIN)/coverage report --fail-under=$(COVERAGE_FLOOR)
 
-bench: .venv/dev.lock  ## measure this machine
-	@$(BIN)/python -m benchmarks $(ARGS)
+bench: .venv/dev.lock  ## measure import_dovuti on this machine
+	@$(BIN)/python -m benchmarks.import_dovuti $(ARGS)
 
 schema: .venv/run.lock  ## bring the database of DATABASE_URL to this version's schema
 	@$(BIN)/lavori migrate
@@ -48,7 +50,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 -
 
 lock: .venv/dev.lock  ## resolve the dependencies anew (ARGS=--upgrade for newer ones)
 	@$(LOCK) --all-extras --output-file requirements/dev.txt
-	@$(LOCK) --extra workers --extra dev --extra build --constraint requirements/dev.txt --output-file requirements/run.txt
+	@$(LOCK) --extra dev --extra build --constraint requirements/dev.txt --output-file requirements/run.txt
 
 .venv/run.lock: requirements/run.txt pyproject.toml
 	$(call install,run)
