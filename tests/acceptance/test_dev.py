@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.running import ROOT, Dev, alive, free_port, processes, until
+from dev_run import ROOT, Dev, alive, free_port, processes, until
 
 CHILDREN = ("postgres", "valkey-server", " worker", " serve")
 
