@@ -106,7 +106,11 @@ class Hub:
         self._waiting: dict[int, int] = {}
         self._hears = False
         self._total = 0
-        self.draining = False
+        self._draining = False
+
+    def is_draining(self) -> bool:
+        """Whether everybody is asked to answer with what there is."""
+        return self._draining
 
     @property
     def waiters(self) -> int:
@@ -157,7 +161,7 @@ class Hub:
 
     def drain(self) -> None:
         """Wake everybody: they answer at once with what there is."""
-        self.draining = True
+        self._draining = True
         self._wake_all()
 
     async def run(self) -> None:
@@ -171,8 +175,10 @@ class Hub:
         waiting = self._waiting.get(tenant_id, 0)
         if cap is not None and waiting >= cap:
             raise CapExceeded(f"the tenant's cap of {cap} waiters is reached")
-        if self._total >= MOST_WAITERS or self.draining:
-            raise Unavailable("too many clients wait here" if not self.draining else "the server is draining")
+        if self._total >= MOST_WAITERS or self._draining:
+            raise Unavailable(
+                "too many clients wait here" if not self._draining else "the server is draining"
+            )
         self._waiting[tenant_id] = waiting + 1
         self._total += 1
         try:

@@ -64,6 +64,11 @@ class JobType:
     retry_seconds: float = 2.0
     example: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def needs_attachment(self) -> bool:
+        """Whether a job without an attachment is refused."""
+        return self.attachment is not None and self.attachment.required
+
 
 def job_type(
     code: str, *, params: type[Schema], **facts: Any

@@ -1,5 +1,6 @@
-"""PATCH of a job: JSON Merge Patch over its request, in one transaction that holds the row."""
+"""PATCH and PUT of a job: its request is changed in one transaction that holds the row."""
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -7,12 +8,12 @@ import orjson
 
 from service.access.audit import Origin, record
 from service.access.principal import Principal
-from service.errors import Fault, Invalid, NotChangeable, NotFound, PreconditionFailed
+from service.errors import Fault, Invalid, NotChangeable, NotFound, PreconditionFailed, WrongState
 from service.jobs.control import Version, may_control
 from service.jobs.core import Core
 from service.jobs.job import Row
 from service.jobs.queue import Message
-from service.jobs.schemas import MOST_LABELS, JobPatch
+from service.jobs.schemas import MOST_LABELS, JobIn, JobPatch
 from service.jobs.states import PRIORITIES, Priority, Status
 from service.jobs.store import read_jobs
 from service.jobs.submit import offer, store_attachment
@@ -25,7 +26,9 @@ FIXED = frozenset(
     {"type", "definition", "idempotency_key"}
 )  # known from creation on: 409, where an unknown field is 422
 
-_JOB_PATCH = JobPatch()
+WAITING = (Status.PENDING, Status.SUSPENDED)
+
+_JOB_PATCH, _JOB_IN = JobPatch(), JobIn()
 
 
 async def modify(
@@ -37,6 +40,42 @@ async def modify(
     changes = load(
         _JOB_PATCH, {name: value for name, value in patch.items() if name not in FIXED} if fixed else patch
     )
+    await _apply(core, principal, job_id, Changes(changes, fixed), version, origin)
+
+
+async def replace(
+    core: Core, principal: Principal, job_id: UUID, body: Any, version: Version, origin: Origin
+) -> None:
+    """Give a job that has not started a new creation body: what it does not name goes back to its default.
+
+    Type, definition and key stay what they were; naming them as they are is fine. Raises as `modify`, and WrongState.
+    """
+    await may_control(core, principal, job_id)
+    asked = load(_JOB_IN, body)
+    changes = {name: asked[name] for name in _JOB_PATCH.fields if name in asked}
+    await _apply(core, principal, job_id, Changes(changes, (), asked), version, origin)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Loaded values by name, and what was named though it is fixed; `whole` is the body that replaces all, of PUT."""
+
+    values: dict[str, Any]
+    fixed: tuple[str, ...]
+    whole: dict[str, Any] | None = None
+
+    def refused(self, row: Row) -> tuple[str, ...]:
+        """The fields that can't be changed in the row's state."""
+        if self.whole is not None:
+            return tuple(name for name in sorted(FIXED) if self.whole[name] not in (None, row[name]))
+        waiting = row["status"] in WAITING
+        return self.fixed + tuple(sorted(self.values.keys() - ALWAYS if not waiting else ()))
+
+
+async def _apply(
+    core: Core, principal: Principal, job_id: UUID, wanted: Changes, version: Version, origin: Origin
+) -> None:
+    changes = wanted.values
     attached = (
         await store_attachment(core, principal, changes["attachment"]) if changes.get("attachment") else None
     )
@@ -47,20 +86,20 @@ async def modify(
             raise NotFound("no such job")
         if version is not None and row["version"] != version:
             raise PreconditionFailed(f"the job is at version {row['version']}")
-        waiting = row["status"] in (Status.PENDING, Status.SUSPENDED)
-        refused = fixed + tuple(sorted(changes.keys() - ALWAYS if not waiting else ()))
-        if refused:
+        waiting = row["status"] in WAITING
+        if wanted.whole is not None and not waiting:
+            raise WrongState(row["status"], WAITING)
+        if refused := wanted.refused(row):
             raise NotChangeable(refused, row["status"])
         if changes:
             await connection.execute(APPLY_JOB, job_id, *_job_columns(core, row, changes))
             await connection.execute(
-                APPLY_REQUEST, job_id, *_request_columns(core, row, changes, attached), principal.name
+                APPLY_REQUEST, job_id, *_request_columns(core, row, wanted, attached), principal.name
             )
             if "publish_link_access_scope" in changes:
                 await connection.execute(APPLY_SCOPE, job_id, changes["publish_link_access_scope"])
-            if attached and "id" in attached:
-                await connection.execute(KEEP, attached["id"])
-            if row["attachment_file_id"] is not None and "attachment" in changes:
+            if "attachment" in changes:
+                await connection.execute(KEEP, (attached or {}).get("id"))
                 await connection.execute(LET_GO, row["attachment_file_id"])
             await record(connection, principal, "modify", "job", str(job_id), dict.fromkeys(changes), origin)
     core.dispatcher.changed(job_id, principal.tenant_id)
@@ -115,57 +154,51 @@ WHERE job_id = $1
 
 
 def _request_columns(
-    core: Core, row: Row, changes: dict[str, Any], attached: dict[str, Any] | None
+    core: Core, row: Row, wanted: Changes, attached: dict[str, Any] | None
 ) -> tuple[Any, ...]:
-    job_type = core.job_types.get(row["type"])
-    args = row["args"]
+    changes, job_type = wanted.values, core.job_types.get(row["type"])
+    args, labels = row["args"], row["labels"]
     if "args" in changes:
-        merged = merge_patch(orjson.loads(args), changes["args"]) if changes["args"] is not None else {}
+        new = _merged(args, changes["args"], wanted)
         if job_type is not None:
-            load(job_type.params, merged, "#/args")
-        args = dumps(merged).decode()
-    labels = row["labels"]
+            load(job_type.params, new, "#/args")
+        args = dumps(new).decode()
     if "labels" in changes:
-        merged = merge_patch(orjson.loads(labels), changes["labels"]) if changes["labels"] is not None else {}
-        if len(merged) > MOST_LABELS:
+        new = _merged(labels, changes["labels"], wanted)
+        if len(new) > MOST_LABELS:
             raise Invalid([Fault("#/labels", f"a job has at most {MOST_LABELS} labels")])
-        labels = dumps(merged).decode()
-    attachment: tuple[Any, ...] = (
-        row["attachment_file_id"], row["attachment_url"], row["attachment_name"], row["attachment_mime_type"],
-    )  # fmt: skip
+        labels = dumps(new).decode()
+    attachment = tuple(row[f"attachment_{name}"] for name in ("file_id", "url", "name", "mime_type"))
     if "attachment" in changes:
-        if (
-            attached is None
-            and job_type is not None
-            and job_type.attachment is not None
-            and job_type.attachment.required
-        ):
+        if attached is None and job_type is not None and job_type.needs_attachment:
             raise Invalid([Fault("#/attachment", f"the job type {job_type.code} needs an attachment")])
-        found = attached or {}
-        attachment = (found.get("id"), found.get("url"), found.get("name"), found.get("mime_type"))
-    can_rerun = row["can_rerun"]
-    if "can_rerun" in changes:
-        can_rerun = (
-            changes["can_rerun"]
-            if changes["can_rerun"] is not None
-            else job_type is None or job_type.can_rerun
-        )
+        attachment = tuple((attached or {}).get(name) for name in ("id", "url", "name", "mime_type"))
+    defaults = {name: getattr(job_type, name, None) for name in ("category", "sub_category", "can_rerun")}
+
+    def value(name: str) -> Any:
+        given = changes.get(name, row[name])
+        return defaults.get(name) if given is None else given
+
     notify = row["notify"]
     if "notify" in changes:
         notify = dumps(changes["notify"]).decode() if changes["notify"] else None
-    plain = ("description", "category", "sub_category")
-    ids = ("client_request_id", "correlation_id")
-    last = ("run_at", "expires_in", "publish_link_access_scope")
     return (
         args,
         *attachment,
-        *(changes.get(name, row[name]) for name in plain),
+        *map(value, ("description", "category", "sub_category")),
         labels,
-        *(changes.get(name, row[name]) for name in ids),
-        can_rerun,
-        *(changes.get(name, row[name]) for name in last),
+        *map(value, ("client_request_id", "correlation_id", "can_rerun")),
+        *map(value, ("run_at", "expires_in", "publish_link_access_scope")),
         notify,
     )
+
+
+def _merged(text: str, change: dict[str, Any] | None, wanted: Changes) -> dict[str, Any]:
+    """The object after the change: replaced by PUT, merged by PATCH, empty after null."""
+    if wanted.whole is not None or change is None:
+        return change or {}
+    merged: dict[str, Any] = merge_patch(orjson.loads(text), change)
+    return merged
 
 
 APPLY_SCOPE = "UPDATE links SET scope = $2 WHERE job_id = $1 AND output_id IS NULL"

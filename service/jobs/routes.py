@@ -14,7 +14,7 @@ from service.files.upload import kept_unless_refused, receive_multipart
 from service.jobs import control, store
 from service.jobs.asked import base_url, job_id_of, seconds_to_wait
 from service.jobs.core import CORE, Core
-from service.jobs.modify import modify
+from service.jobs.modify import modify, replace
 from service.jobs.schemas import MOST_IN_A_CALL, MessagesIn, ReadIn, RerunIn
 from service.jobs.selection import only
 from service.jobs.states import TERMINAL
@@ -137,6 +137,15 @@ async def patch(request: web.Request) -> web.Response:
     return await _whole(request, job_id)
 
 
+async def put(request: web.Request) -> web.Response:
+    """PUT /api/jobs/{id}: a new creation body for a job that has not started."""
+    job_id = job_id_of(request)
+    body = await read_json(request)
+    core, principal = request.app[CORE], principal_of(request)
+    await replace(core, principal, job_id, body, required_version(request), origin_of(request))
+    return await _whole(request, job_id)
+
+
 async def delete(request: web.Request) -> web.Response:
     """DELETE /api/jobs/{id}: 204."""
     await control.delete(
@@ -232,6 +241,7 @@ routes = [
     web.post("/api/jobs/batch", create_many),
     web.get("/api/jobs/{id}", read),
     web.patch("/api/jobs/{id}", patch),
+    web.put("/api/jobs/{id}", put),
     web.delete("/api/jobs/{id}", delete),
     web.post("/api/jobs/{id}/cancel", cancel),
     web.post("/api/jobs/{id}/suspend", suspend),

@@ -170,7 +170,7 @@ async def _attach(
             raise Invalid([Fault("#/attachment", "is given twice: as a part and in the job")])
         return await _keep(core, principal, upload)
     if attachment is None:
-        if job_type.attachment is not None and job_type.attachment.required:
+        if job_type.needs_attachment:
             raise Invalid([Fault("#/attachment", f"the job type {job_type.code} needs an attachment")])
         return {}
     return await store_attachment(core, principal, attachment)

@@ -23,7 +23,7 @@ async def wait_for(
     """Read a job as soon as it is `enough`, or when the time is over, the client has left, or the server drains."""
     core, hub, principal = request.app[CORE], request.app[HUB], principal_of(request)
     heading = await core.reader.heading(principal, job_id)
-    if enough(heading) or seconds <= 0 or hub.draining:
+    if enough(heading) or seconds <= 0 or hub.is_draining():
         return heading
     ends = time.monotonic() + seconds
     with hub.watch(principal.tenant_id, {job_id: 0}, await hub.cap_of(principal.tenant_id)) as watcher:
@@ -31,7 +31,7 @@ async def wait_for(
             heading = await core.reader.heading(principal, job_id)
             watcher.known[job_id] = heading.version
             left = ends - time.monotonic()
-            if enough(heading) or left <= 0 or hub.draining or has_left(request):
+            if enough(heading) or left <= 0 or hub.is_draining() or has_left(request):
                 return heading
             await watcher.changed(min(left, GONE_CHECK_SECONDS))
 

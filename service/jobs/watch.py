@@ -77,13 +77,13 @@ async def poll(request: web.Request) -> web.Response:
         raise TooLarge("the list of jobs", MOST_IN_A_CALL, "jobs")
     known = _known(asked["jobs"])
     found, gone = await _changed(core, principal, known)
-    if not found and not gone and asked["wait"] and not hub.draining:
+    if not found and not gone and asked["wait"] and not hub.is_draining():
         ends = time.monotonic() + asked["wait"]
         with hub.watch(principal.tenant_id, dict(known), await hub.cap_of(principal.tenant_id)) as watcher:
             while True:
                 found, gone = await _changed(core, principal, known)
                 left = ends - time.monotonic()
-                if found or gone or left <= 0 or hub.draining or has_left(request):
+                if found or gone or left <= 0 or hub.is_draining() or has_left(request):
                     break
                 await watcher.changed(min(left, GONE_CHECK_SECONDS))
     rows = [{"id": one.id, "version": one.version} for one in found]
@@ -160,7 +160,7 @@ async def _tell_job(
             first = False
             if orjson.loads(body)["status"] in TERMINAL:
                 return
-        if hub.draining:
+        if hub.is_draining():
             await stream.write(b"retry: %d\n: the server is draining\n\n" % (RECONNECT_MS // 4))
             return
         if not await changed(PING_SECONDS):
@@ -210,7 +210,7 @@ async def _tell_tenant(
         watcher.wake()
     await stream.write(b": listening\nid: %d\n\n" % since)
     while True:
-        if hub.draining:
+        if hub.is_draining():
             await stream.write(b"retry: %d\n: the server is draining\n\n" % (RECONNECT_MS // 4))
             return
         if not await watcher.changed(PING_SECONDS):
