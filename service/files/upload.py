@@ -190,9 +190,7 @@ def _broken_body() -> Iterator[None]:
         yield
     except (
         ValueError,
-        AssertionError,
         RuntimeError,
-        LookupError,
         ConnectionError,
         HttpProcessingError,
         web.RequestPayloadError,

@@ -6,7 +6,9 @@ import os
 import resource
 import signal
 import stat
+import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 
 from service.errors import StorageFull, TooLarge, Unavailable
 from service.files.blob import Blob, BlobMissing
+from service.files.disk import Part
 from service.files.filesystem import CHUNK, FilesystemStorage
 from service.files.storage import Storage, open_storage
 
@@ -121,11 +124,32 @@ async def test_a_cancelled_write_leaves_nothing(storage: Storage) -> None:
         if round_ % 2:
             await until(lambda: keys_of_all(storage))
         task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await none_left(storage)
+
+
+async def test_a_write_that_is_cancelled_twice_leaves_nothing(storage: Storage) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        asyncio.get_running_loop().set_default_executor(threads)
+        written, go_on = asyncio.Event(), threading.Event()
+
+        async def write_and_wait() -> None:
+            async with storage.create(None) as writer:
+                await writer.write(bytes(CHUNK))
+                written.set()
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(write_and_wait())
+        await written.wait()
+        threads.submit(go_on.wait)  # so that the removal has to queue
+        task.cancel()
+        await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    # A wait that is cancelled twice may end before its thread.
-    await until(lambda: none_left(storage))
+        go_on.set()
+        assert await none_left(storage)
 
 
 async def test_a_read_that_is_left_early_closes_its_file(storage: Storage) -> None:
@@ -259,6 +283,14 @@ async def test_a_disk_without_room_is_storage_full_and_leaves_nothing(tmp_path: 
         resource.setrlimit(resource.RLIMIT_FSIZE, old)
         signal.signal(signal.SIGXFSZ, handler)
     assert await keys_of_all(storage) == {small.key}
+
+
+def test_a_chunk_that_comes_after_its_part_was_discarded_is_dropped(tmp_path: Path) -> None:
+    part = Part(tmp_path, "a" * 32)
+    part.write(bytearray(b"abc"))
+    part.discard()
+    part.write(bytearray(b"def"))
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 async def test_a_folder_that_cannot_be_written_is_unavailable_without_its_path(tmp_path: Path) -> None:
