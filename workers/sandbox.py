@@ -22,6 +22,7 @@ import orjson
 
 from service.jobs.jobtype import JobFailed
 from workers.sandboxed import ENDED, HEADER, ITEM, LARGEST_ITEM, OUT_OF_MEMORY, REFUSED
+from workers.sandboxed import main as sandboxed_main
 
 MIB = 1 << 20
 READ_AHEAD = MIB  # asyncio buffers twice this much, then stops reading, and the child waits
@@ -29,8 +30,8 @@ READ_AHEAD = MIB  # asyncio buffers twice this much, then stops reading, and the
 # The spec comes by stdin and not as arguments, so that the process list shows nothing of the job, and nothing that
 # could be taken for a worker.
 BOOT = (
-    "import sys, json; spec = json.loads(sys.stdin.buffer.readline()); sys.path[:] = spec['sys_path']; "
-    "from workers import sandboxed; sandboxed.main(spec)"
+    "import importlib, json, sys; spec = json.loads(sys.stdin.buffer.readline()); "
+    "sys.path[:] = spec['sys_path']; importlib.import_module(spec['main']).main(spec)"
 )
 PASSED_ON = ("PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
 
@@ -46,6 +47,7 @@ async def sandboxed(
     """
     spec = {
         "sys_path": sys.path,
+        "main": sandboxed_main.__module__,
         "function": [function.__module__, function.__qualname__],
         "args": args,
         "memory": memory,

@@ -23,7 +23,7 @@ SIZE: Final = 4 << 20  # bytes of its cells that it stops at, as rejected rows c
 
 BROKEN: Final = {
     "too_long": "the line is longer than 1 MiB",
-    "unclosed_quote": "a quote that is opened here is not closed within 1 MiB, or not at all",
+    "unclosed_quote": "a quote that is opened here is not closed",
     "bad_quoting": "there is text between a closing quote and the next separator",
     "not_utf8": "the row holds bytes that are no UTF-8",
     "nul_byte": "the row holds NUL characters",
@@ -90,7 +90,7 @@ def parse(path: str, today: str, on_duplicate: str, prefix: str | None, after: i
     yield Opening(rejected.head, _expected_rows(path)).encode()
     rules = Rules(_names(header), date.fromisoformat(today))
     gather = _Gather(rules, rejected, on_duplicate, validate_only=prefix is None)
-    row = 0
+    row = told = 0
     with Path(path).open("rb") as file:
         rows = records(file, delimiter)
         next(rows)  # the header
@@ -98,7 +98,8 @@ def parse(path: str, today: str, on_duplicate: str, prefix: str | None, after: i
             gather.take(row, cells)
             if row % ROWS == 0 or gather.size > SIZE or row == after:
                 yield gather.batch(row, file.tell(), prefix if row > after else None).encode()
-        if row:
+                told = row
+        if row > told:
             yield gather.batch(row, file.tell(), prefix if row > after else None).encode()
 
 

@@ -2,9 +2,8 @@
 
 The csv module reads strictly, block by block. What it can't read is given as a Broken record:
 - `too_long`: a line above MAX_RECORD; its rest is skipped unread;
-- `unclosed_quote`: a quote that is not closed within MAX_RECORD or before the file's end. Only the line where the
-  record began is given up, reading goes on with the next one: one forgotten quote must not swallow the file;
-- `bad_quoting`: text behind a closing quote;
+- `unclosed_quote`, `bad_quoting`: a quote that is not closed, or text behind a closing one. What it swallowed until the
+  error showed, MAX_RECORD at most, is read again line by line: one forgotten quote must not take its neighbours along;
 - `not_utf8`, `nul_byte`: this record's bytes are no UTF-8, or hold what PostgreSQL can't store.
 """
 
@@ -66,33 +65,47 @@ def _read(lines: list[bytes], delimiter: str, room: int) -> Generator[list[str] 
     """Give the records of these lines; return where one begins that is still open, and not longer than `room`."""
     start = 0  # the line where the record begins that is read next
     suspect = not _sound(b"".join(lines))
+    reader = csv.reader(_decoded(lines), delimiter=delimiter, strict=True)
     while True:
-        base = start
-        reader = csv.reader(_decoded(lines[base:]), delimiter=delimiter, strict=True)
         try:
             for cells in reader:
-                end = base + reader.line_num
-                if end - start > 1 and sum(map(len, lines[start:end])) > MAX_RECORD:
-                    yield Broken("unclosed_quote", [_text(lines[start])])
-                    start += 1
-                    break
-                if suspect and not _sound(raw := b"".join(lines[start:end])):
-                    yield Broken("nul_byte" if b"\0" in raw else "not_utf8", [_clean(cell) for cell in cells])
+                end = reader.line_num
+                if end - start > 1 and _size(lines[start:end]) > MAX_RECORD:
+                    yield from _read_singly(lines[start:end], delimiter)
+                elif suspect and not _sound(raw := b"".join(lines[start:end])):
+                    yield _unsound(raw, cells)
                 elif len(cells) > 1 or (cells and cells[0].strip()):
                     yield cells
                 start = end
-            else:
-                return len(lines)
         except csv.Error as error:
-            end = base + reader.line_num
-            if str(error) != UNEXPECTED_END:
-                yield Broken("bad_quoting", [_text(b"".join(lines[start:end]))])
-                start = end
-            elif sum(map(len, lines[start:])) <= room:
+            if str(error) == UNEXPECTED_END and _size(lines[start:]) <= room:
                 return start
-            else:
-                yield Broken("unclosed_quote", [_text(lines[start])])
-                start += 1
+            # The reader goes on behind the line where it stopped.
+            yield from _read_singly(lines[start : reader.line_num], delimiter)
+            start = reader.line_num
+        else:
+            return len(lines)
+
+
+def _read_singly(lines: list[bytes], delimiter: str) -> Iterator[list[str] | Broken]:
+    """Take each line for a record of its own: a quote in them has gone wrong, and only its own line shall suffer."""
+    for line in lines:
+        try:
+            for cells in csv.reader(_decoded([line]), delimiter=delimiter, strict=True):
+                if not _sound(line):
+                    yield _unsound(line, cells)
+                elif len(cells) > 1 or (cells and cells[0].strip()):
+                    yield cells
+        except csv.Error as error:
+            yield Broken("unclosed_quote" if str(error) == UNEXPECTED_END else "bad_quoting", [_text(line)])
+
+
+def _unsound(raw: bytes, cells: list[str]) -> Broken:
+    return Broken("nul_byte" if b"\0" in raw else "not_utf8", [_clean(cell) for cell in cells])
+
+
+def _size(lines: list[bytes]) -> int:
+    return sum(map(len, lines))
 
 
 def _decoded(lines: list[bytes]) -> Iterator[str]:
