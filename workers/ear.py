@@ -1,4 +1,4 @@
-"""Hints by Redis' pub/sub: look for work, or stop a job. Deaf ears cost milliseconds, not correctness."""
+"""Hints by Redis' pub/sub: look for work, or whether a job is to stop. Deaf ears cost milliseconds, not correctness."""
 
 import asyncio
 from uuid import UUID
@@ -7,7 +7,6 @@ import structlog
 from arq.connections import ArqRedis
 
 from service.jobs import queue
-from workers.lease import Stop
 from workers.runtime import Runtime
 
 log = structlog.get_logger()
@@ -41,4 +40,4 @@ def _cancel(runtime: Runtime, data: bytes) -> None:
     except ValueError:
         log.warning("foreign hint dropped", action="queue.foreign", data=repr(data[:50]))
         return
-    runtime.keeper.stop_job(job_id, Stop.CANCELLED)
+    runtime.keeper.look(job_id)
