@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from service.db.batch import ERRORS_OF_DATA
 from service.db.pool import UNREACHABLE
 from service.jobs import claims
 from workers.lease import Lease, Stop
@@ -19,7 +20,9 @@ WINDOW_SECONDS = 0.25
 RUNNING_OUTPUT_LIMIT = 1_000  # the hot row stays narrow
 STATUS_TEXT_LIMIT = 100
 MESSAGE_LIMIT = 8_192
+TOOL_ID_LIMIT = 200
 MESSAGES_A_WINDOW = 5_000
+LEVELS = frozenset({"debug", "info", "warning", "error", "output"})
 
 
 @dataclass(slots=True)
@@ -75,12 +78,18 @@ class ProgressBook:
             entry.status_text = clean(status_text, STATUS_TEXT_LIMIT)
 
     def message(self, lease: Lease, level: str, text: str, tool_id: str | None) -> None:
-        """Add a line to a job's messages; past 5,000 in one window they are counted, not kept."""
+        """Add a line to a job's messages; past 5,000 in one window they are counted, not kept.
+
+        Raises ValueError for a level that there is not.
+        """
+        if level not in LEVELS:
+            raise ValueError(f"a message's level is one of {', '.join(sorted(LEVELS))}, not {level!r}")
         entry = self._entry(lease)
         if len(entry.messages) >= MESSAGES_A_WINDOW:
             entry.dropped += 1
             return
-        entry.messages.append((datetime.now(UTC), level, clean(text, MESSAGE_LIMIT), tool_id))
+        tool = clean(tool_id, TOOL_ID_LIMIT) if tool_id is not None else None
+        entry.messages.append((datetime.now(UTC), level, clean(text, MESSAGE_LIMIT), tool))
 
     async def take(self, lease: Lease) -> Entry | None:
         """What is still unwritten of a job that ends: its settlement carries it. Waits for a write under way."""
@@ -111,17 +120,8 @@ class ProgressBook:
             entries = [_with_dropped(entry) for entry in self._being_written.values() if not entry.lease.lost]
             try:
                 if entries:
-                    held = await claims.report_if_held(
-                        self._pool,
-                        [entry.report() for entry in entries],
-                        [line for entry in entries for line in entry.lines()],
-                    )
-                    for entry in entries:
-                        if entry.lease.lease_id in held:
-                            self._changed(entry.lease.job_id, entry.lease.tenant_id)
-                        else:
-                            entry.lease.stop(Stop.LEASE_LOST)
-            except UNREACHABLE as error:
+                    await self._report(entries)
+            except (*UNREACHABLE, asyncpg.PostgresError) as error:
                 log.warning(
                     "progress can't be written",
                     action="progress.failed",
@@ -130,6 +130,29 @@ class ProgressBook:
                 self._put_back(entries)
             finally:
                 self._being_written = {}
+
+    async def _report(self, entries: list[Entry]) -> None:
+        """Write these reports; one that PostgreSQL refuses must not keep the others from it, and is given up."""
+        try:
+            held = await claims.report_if_held(
+                self._pool,
+                [entry.report() for entry in entries],
+                [line for entry in entries for line in entry.lines()],
+            )
+        except ERRORS_OF_DATA:
+            if len(entries) == 1:
+                log.exception(
+                    "a report was refused", action="progress.refused", job_id=str(entries[0].lease.job_id)
+                )
+                return
+            for entry in entries:
+                await self._report([entry])
+            return
+        for entry in entries:
+            if entry.lease.lease_id in held:
+                self._changed(entry.lease.job_id, entry.lease.tenant_id)
+            else:
+                entry.lease.stop(Stop.LEASE_LOST)
 
     def _put_back(self, entries: list[Entry]) -> None:
         """Keep for the next window what could not be written; what came in meanwhile is newer."""
