@@ -133,7 +133,7 @@ class JobContext:
         """A transaction for effects that must happen once: it begins only while this attempt holds its lease.
 
         Attempts of one job pass here one after the other, and each sees the checkpoint that the one before committed.
-        Raises LeaseLost, which must pass through.
+        Raises LeaseLost, which must pass through. A block that is silent for a whole lease is rolled back.
         """
         async with self.pool.acquire() as connection, connection.transaction():
             await self._lock_checkpoint(connection)
@@ -150,7 +150,9 @@ class JobContext:
 
     async def _lock_checkpoint(self, connection: Connection) -> str:
         try:
-            state = await claims.lock_checkpoint_if_held(connection, self.id, self.run, self._lease.lease_id)
+            state = await claims.lock_checkpoint_if_held(
+                connection, self.id, self.run, self._lease.lease_id, self.settings.lease_seconds
+            )
         except asyncpg.ForeignKeyViolationError:  # the job itself is gone
             state = None
         if state is None:

@@ -5,7 +5,9 @@ lease (stopped for too long, cut off, declared dead) changes nothing, however la
 that ran out by the database's clock, never elapsed time.
 
 Statements over several jobs lock them in the order of their ids first: reports, settles and heartbeats of one
-process travel on different connections and would else deadlock.
+process travel on different connections and would else deadlock. The locks are FOR NO KEY UPDATE, never FOR UPDATE:
+a fenced block of an attempt that froze holds its job's key (job_checkpoints refers to it), and must not keep anybody
+from rescuing and claiming that job.
 """
 
 from collections.abc import Sequence
@@ -21,16 +23,24 @@ CRASHES_ALLOWED = 3
 """A job that takes its worker down this often fails with `worker_lost`."""
 
 # Suspended, cancelled, taken, not yet due, of a type or tag for other workers: no row; the message was stale.
+# Nobody can tell which of the jobs of a lost worker took it down, so all are charged. A job for which the next charge
+# is the last therefore runs beside no other such job of its worker: then it pays for nobody's crash but its own.
 CLAIM = """
 WITH wanted AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS wanted(id, lease_id)
 ), free AS (
     SELECT jobs.id, wanted.lease_id
     FROM wanted JOIN jobs ON jobs.id = wanted.id
-    WHERE jobs.status = 'pending' AND jobs.due_at <= now() AND (jobs.start_by IS NULL OR jobs.start_by > now())
+    WHERE jobs.status = 'pending' AND jobs.due_at <= now()
+      AND (jobs.start_by IS NULL OR jobs.start_by > now() OR jobs.started_at IS NOT NULL)
       AND CASE WHEN jobs.worker_tag IS NULL THEN NOT $5::bool ELSE $6::bool OR jobs.worker_tag = ANY ($7::text[]) END
       AND jobs.type = ANY ($8::text[])
-    FOR UPDATE OF jobs SKIP LOCKED
+      AND (jobs.crashes + 1 < $9 OR (
+            NOT EXISTS (SELECT FROM jobs AS other
+                        WHERE other.worker_id = $4 AND other.status = 'running' AND other.crashes + 1 >= $9)
+            AND jobs.id = (SELECT one.id FROM wanted JOIN jobs AS one ON one.id = wanted.id
+                           WHERE one.status = 'pending' AND one.crashes + 1 >= $9 ORDER BY one.due_at, one.id LIMIT 1)))
+    FOR NO KEY UPDATE OF jobs SKIP LOCKED
 ), claimed AS (
     UPDATE jobs SET status = 'running', lease_id = free.lease_id, lease_until = now() + make_interval(secs => $3),
                     worker_id = $4, claimed_at = now(), started_at = coalesce(jobs.started_at, now()),
@@ -40,7 +50,7 @@ WITH wanted AS (
     FROM free WHERE jobs.id = free.id
     RETURNING jobs.id, jobs.number, jobs.tenant_id, jobs.type, jobs.run, jobs.attempt, jobs.claim, jobs.max_attempts,
               jobs.timeout_seconds, jobs.priority, jobs.worker_tag, jobs.lease_id, jobs.created_by,
-              jobs.created_at, jobs.started_at
+              jobs.created_at, jobs.started_at, jobs.crashes
 )
 SELECT claimed.*, asked.args, asked.attachment_url, asked.attachment_name, asked.attachment_mime_type,
        files.size AS attachment_size, files.storage_key AS attachment_key
@@ -68,7 +78,7 @@ async def claim_pending(
 ) -> list[asyncpg.Record | None]:
     """Take due pending jobs by (id, fresh lease id), in order; None where there was nothing to take."""
     ids, leases = zip(*wanted, strict=True)
-    rows = await connection.fetch(CLAIM, ids, leases, lease_seconds, worker_id, *tags, types)
+    rows = await connection.fetch(CLAIM, ids, leases, lease_seconds, worker_id, *tags, types, CRASHES_ALLOWED)
     found = {row["lease_id"]: row for row in rows}
     return [found.get(lease_id) for lease_id in leases]
 
@@ -217,9 +227,15 @@ class Settlement(NamedTuple):
     messages: int
 
 
+# Who was told that a job would be cancelled was told the truth: it is not tried again.
 SETTLE = """
 WITH input AS (
-    SELECT input.* FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bool[], $6::float8[],
+    SELECT input.id, input.lease_id, input.outcome, input.next_attempt, input.retry_seconds, input.percent,
+           input.running_output, input.output, input.response_type, input.error, input.outputs, input.link_id,
+           input.messages,
+           CASE WHEN input.status = 'pending' AND jobs.cancel_requested_at IS NOT NULL THEN 'cancelled'
+                ELSE input.status END AS status
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bool[], $6::float8[],
     $7::smallint[], $8::text[],
                                $9::text[], $10::text[], $11::json[], $12::json[], $13::uuid[], $14::int[])
       AS input(id, lease_id, status, outcome, next_attempt, retry_seconds, percent, running_output,
@@ -237,9 +253,8 @@ WITH input AS (
                                  ELSE least(99, greatest(jobs.percent_completed, input.percent)) END,
         running_output = coalesce(input.running_output, jobs.running_output),
         output = input.output, response_type = input.response_type,
-        error = CASE WHEN input.status = 'pending' THEN NULL ELSE input.error END,
+        error = CASE WHEN input.status = 'failed' THEN input.error END,
         terminated_at = CASE WHEN input.status = 'pending' THEN NULL ELSE now() END,
-        cancel_requested_at = CASE WHEN input.status = 'pending' THEN NULL ELSE jobs.cancel_requested_at END,
         purge_at = CASE WHEN input.status = 'pending' THEN jobs.purge_at
                         ELSE coalesce(jobs.purge_at, now() + make_interval(days => (tenants.retention ->>
                         'jobs')::int)) END,
@@ -301,7 +316,7 @@ WITH dead AS (
     WHERE status = 'running'
       AND (lease_until < now() OR cancel_requested_at < now() - make_interval(secs => $1) - interval '2 seconds')
     ORDER BY id LIMIT 500
-    FOR UPDATE SKIP LOCKED
+    FOR NO KEY UPDATE SKIP LOCKED
 ), rescued AS (
     UPDATE jobs SET
         status = CASE WHEN jobs.cancel_requested_at IS NOT NULL THEN 'cancelled'
@@ -343,14 +358,16 @@ async def rescue_dead(connection: asyncpg.Pool, cancel_grace_seconds: float) -> 
 
 EXPIRE = """
 WITH late AS (
-    SELECT id FROM jobs WHERE status IN ('pending', 'suspended') AND start_by <= now() ORDER BY id LIMIT 500
-    FOR UPDATE SKIP LOCKED
+    SELECT id FROM jobs WHERE status IN ('pending', 'suspended') AND start_by <= now() AND started_at IS NULL
+    ORDER BY id LIMIT 500
+    FOR NO KEY UPDATE SKIP LOCKED
 )
-UPDATE jobs SET status = 'cancelled', terminated_at = now(), version = version + 1, updated_at = now(),
+UPDATE jobs SET status = 'cancelled', terminated_at = now(), version = jobs.version + 1, updated_at = now(),
+    purge_at = coalesce(jobs.purge_at, now() + make_interval(days => (tenants.retention ->> 'jobs')::int)),
     error = json_build_object('code', 'expired', 'message', 'the job had not started when its time was over',
     'retryable', false),
     output = 'the job had not started when its time was over'
-FROM late WHERE jobs.id = late.id
+FROM late, tenants WHERE jobs.id = late.id AND tenants.id = jobs.tenant_id
 RETURNING jobs.id, jobs.tenant_id
 """
 
@@ -371,15 +388,23 @@ job_checkpoints.state ELSE 'null' END,
                                    run = excluded.run
 RETURNING state
 """
-STILL_HELD = "SELECT EXISTS (SELECT FROM jobs WHERE id = $1 AND lease_id = $2)"
+# A worker that freezes in the transaction holds the next attempt up no longer than this.
+STILL_HELD = """
+SELECT EXISTS (SELECT FROM jobs WHERE id = $1 AND lease_id = $2)
+FROM set_config('idle_in_transaction_session_timeout', $3, true)
+"""
 
 
 async def lock_checkpoint_if_held(
-    connection: Connection, job_id: UUID, run: int, lease_id: UUID
+    connection: Connection, job_id: UUID, run: int, lease_id: UUID, lease_seconds: float
 ) -> str | None:
-    """In a transaction: lock the run's checkpoint and answer its JSON; None when the lease is lost."""
+    """In a transaction: lock the run's checkpoint and answer its JSON; None when the lease is lost.
+
+    From then on the transaction is ended by the database when its client is silent for `lease_seconds`.
+    """
     state: str = await connection.fetchval(LOCK_CHECKPOINT, job_id, run)
-    return state if await connection.fetchval(STILL_HELD, job_id, lease_id) else None
+    silence = f"{int(lease_seconds * 1000)}ms"
+    return state if await connection.fetchval(STILL_HELD, job_id, lease_id, silence) else None
 
 
 SAVE_CHECKPOINT = "UPDATE job_checkpoints SET state = $2 WHERE job_id = $1"
