@@ -1,0 +1,77 @@
+"""Workers in this process over servers of the tests; jobs come in over HTTP or straight into PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession
+from aiohttp.test_utils import TestServer
+from arq.connections import ArqRedis
+
+from running import running_worker
+from service.app import create_app
+from service.dev.ports import free_port
+from service.jobs import queue
+from service.jobs.jobtype import JobType, JobTypes
+from service.settings import Settings
+from tests import engine_jobs, odd_jobs
+
+ADMIN_KEY = "an-admin-key-for-the-tests"
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
+    """A lease and sweeps short enough to be watched."""
+    return Settings.from_environ(
+        {
+            "DATABASE_URL": database_url,
+            "REDIS_URL": redis_url,
+            "LAVORI_DATA": str(tmp_path),
+            "LAVORI_SECRET_KEYS": "a-secret-key-for-the-tests-of-32-bytes",
+            "LAVORI_ADMIN_KEY": ADMIN_KEY,
+            "LAVORI_LEASE_SECONDS": "2",
+            "LAVORI_SWEEP_SECONDS": "0.5",
+            "LAVORI_CANCEL_GRACE_SECONDS": "0.5",
+            "LAVORI_DRAIN_SECONDS": "0.5",
+        }
+    )
+
+
+@pytest.fixture
+def without_redis(settings: Settings, tmp_path: Path) -> Settings:
+    """The same, with an address where no Redis answers."""
+    return replace(settings, redis_url=f"redis://127.0.0.1:{free_port(str(tmp_path))}/0")
+
+
+@pytest.fixture
+def job_types() -> JobTypes:
+    """All types of odd_jobs.py and engine_jobs.py."""
+    found = {one.code: one for module in (odd_jobs, engine_jobs) for one in vars(module).values()
+             if isinstance(one, JobType)}  # fmt: skip
+    return JobTypes(list(found.values()))
+
+
+@pytest.fixture
+async def worker(settings: Settings, job_types: JobTypes) -> AsyncIterator[asyncio.Event]:
+    """A worker that runs beside the test; the event stops it."""
+    async with running_worker(settings, job_types) as stop:
+        yield stop
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
+    """A client of the test's Redis, as the service makes it."""
+    client = queue.connect(redis_url)
+    yield client
+    await client.aclose(close_connection_pool=True)
+
+
+@pytest.fixture
+async def api(settings: Settings, job_types: JobTypes) -> AsyncIterator[ClientSession]:
+    """A client of a running API, with the admin's key."""
+    async with TestServer(create_app(settings, job_types)) as server:
+        headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+        async with ClientSession(server.make_url("/"), headers=headers) as session:
+            yield session
