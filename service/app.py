@@ -11,6 +11,7 @@ from service.access.identities import identities
 from service.access.middleware import authenticate, open_to_all
 from service.access.store import ensure_admin_key
 from service.db.pool import create_pool
+from service.dovuti import routes as dovuti_routes
 from service.files import routes as files_routes
 from service.files.keys import SIGNER, STORAGE
 from service.files.links import LinkSigner
@@ -25,7 +26,7 @@ from service.web import health, problems
 from service.web.middleware import edge
 
 JOB_TYPES = web.AppKey("job_types", JobTypes)
-FEATURES = (jobs_routes, listing, watch, files_routes, access_routes, health, problems)
+FEATURES = (jobs_routes, listing, watch, files_routes, access_routes, dovuti_routes, health, problems)
 OPEN = (health, problems)
 POOL_SIZE = 16
 

@@ -1,0 +1,1 @@
+"""The dues that import_dovuti keeps, to be read."""
