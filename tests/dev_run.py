@@ -1,5 +1,6 @@
 """The whole system as an operator runs it: `lavori dev`, in a process of its own."""
 
+import json
 import os
 import re
 import signal
@@ -12,7 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 60.0
@@ -25,6 +26,17 @@ def until(condition: Callable[[], object], what: str, seconds: float = 30.0) -> 
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
         time.sleep(0.05)
+
+
+def until_given(call: Callable[[], dict[str, Any]], seconds: float = 30.0) -> dict[str, Any]:
+    """Call until it answers, while a part that was killed comes back."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return call()
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
 
 
 def free_port() -> int:
@@ -97,6 +109,21 @@ class Dev:
                 return bool(response.status == 200)
         except (OSError, urllib.error.URLError):
             return False
+
+    def get(self, path: str) -> dict[str, Any]:
+        """What the API answers the admin."""
+        return self._ask(urllib.request.Request(self.url + path))
+
+    def post(self, path: str, body: object) -> dict[str, Any]:
+        """What the API answers the admin to a JSON body."""
+        head = {"Content-Type": "application/json"}
+        return self._ask(urllib.request.Request(self.url + path, json.dumps(body).encode(), head))
+
+    def _ask(self, request: urllib.request.Request) -> dict[str, Any]:
+        request.add_header("Authorization", f"Bearer {self.admin_key}")
+        with urllib.request.urlopen(request, timeout=10) as response:
+            answer: dict[str, Any] = json.load(response)
+            return answer
 
     def children(self, mark: str) -> list[int]:
         """The process ids of its children whose command line holds `mark`."""

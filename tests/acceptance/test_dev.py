@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dev_run import ROOT, Dev, alive, free_port, processes, until
+from dev_run import ROOT, Dev, alive, free_port, processes, until, until_given
 
 CHILDREN = ("postgres", "valkey-server", " worker", " serve")
 
@@ -44,6 +44,38 @@ def test_another_start_finds_the_same_data_and_the_same_key(tmp_path: Path) -> N
     assert "was shut down at" in (tmp_path / "data" / "postgres.log").read_text()
 
 
+def test_the_curl_line_that_it_prints_imports_the_example_and_a_restart_keeps_the_job(tmp_path: Path) -> None:
+    with Dev(tmp_path / "data").until_ready() as dev:
+        command = next(line for line in dev.said().splitlines() if line.strip().startswith("curl "))
+        created = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, check=True)
+        path = f"/api/jobs/{json.loads(created.stdout)['id']}"
+        until(lambda: dev.get(path)["status"] == "finished", "the import")
+        done = dev.get(path)
+        assert json.loads(done["output"]) == {
+            "total": 12,
+            "imported": 10,
+            "updated": 0,
+            "skipped": 0,
+            "rejected": 2,
+        }
+        assert dev.stop() == 0
+    with Dev(tmp_path / "data", dev.port).until_ready() as again:
+        assert again.get(path) == done
+
+
+def test_a_job_that_is_interrupted_by_ctrl_c_is_finished_after_the_next_start(tmp_path: Path) -> None:
+    with Dev(tmp_path / "data", environ={"LAVORI_DRAIN_SECONDS": "0.5"}).until_ready() as dev:
+        path = f"/api/jobs/{dev.post('/api/jobs', {'type': 'sleep', 'args': {'seconds': 3}})['id']}"
+        until(lambda: dev.get(path)["status"] == "running", "the job's start")
+        assert dev.stop() == 0
+    with Dev(tmp_path / "data").until_ready() as again:
+        until(lambda: again.get(path)["status"] == "finished", "the job's end")
+        assert [attempt["outcome"] for attempt in again.get(f"{path}/attempts")["attempts"]] == [
+            "handed_back",
+            "finished",
+        ]
+
+
 def test_what_is_made_for_the_first_start_is_for_its_owner_alone(tmp_path: Path) -> None:
     with Dev(tmp_path / "data").until_ready():
         pass
@@ -66,6 +98,8 @@ def test_every_child_that_is_killed_starts_again(tmp_path: Path) -> None:
             os.kill(before, signal.SIGKILL)
             until(lambda mark=mark, old=before: dev.children(mark) not in ([], [old]), f"a new{mark}")  # type: ignore[misc]
             until(dev.answers, "an answer")
+            path = f"/api/jobs/{until_given(lambda: dev.post('/api/jobs', {'type': 'echo'}))['id']}"
+            until(lambda path=path: dev.get(path)["status"] == "finished", f"a job after the end of{mark}")  # type: ignore[misc]
             assert "ended (signal SIGKILL); starting it again" in dev.said()
         assert dev.stop() == 0
 
