@@ -12,6 +12,7 @@ taking a message and claiming its job loses a hint, which redeliver offers again
 import asyncio
 from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 import orjson
 import structlog
@@ -19,7 +20,7 @@ from arq import func
 from arq.connections import ArqRedis
 from arq.jobs import DeserializationError, deserialize_job_raw
 from arq.utils import timestamp_ms
-from arq.worker import Function, Worker
+from arq.worker import Worker
 
 from service.jobs import claims, queue
 from service.jobs.lanes import AGING_MS, TAKE
@@ -48,6 +49,7 @@ class Consumer(Worker):
             job_deserializer=orjson.loads,
         )
         self._slots = runtime.slots
+        self._keeper = runtime.keeper
         self._tags = runtime.tags
         self._take = redis.register_script(TAKE)
 
@@ -66,7 +68,7 @@ class Consumer(Worker):
         tags = self._tags
         answer: list[Any] = await self._take(
             args=[
-                timestamp_ms(),
+                timestamp_ms() + int(1000 * self._keeper.clock_offset),
                 free,
                 AGING_MS,
                 int(tags.any_tag),
@@ -75,7 +77,7 @@ class Consumer(Worker):
             ]
         )
         for name, payload in zip(answer[1::2], answer[2::2], strict=True):
-            self._start(name.decode(), payload)
+            self._start(name.decode(errors="replace"), payload)
         if len(answer) > 2 * free:
             return 0.0
         return POLL_SECONDS if answer[0] < 0 else min(POLL_SECONDS, answer[0] / 1000)
@@ -84,16 +86,18 @@ class Consumer(Worker):
         try:
             function, args, kwargs, _, _ = deserialize_job_raw(payload, deserializer=self.job_deserializer)
             called = self.functions[function]
-        except (DeserializationError, KeyError) as error:  # a foreign message is logged, never executed
+            (job_id,) = args
+            job = called.coroutine(self.ctx, str(UUID(job_id)), **kwargs)
+        except (DeserializationError, LookupError, TypeError, ValueError, AttributeError) as error:
+            # A foreign message, whatever its shape, is logged and never executed.
             log.warning(
                 "foreign message dropped",
                 action="queue.foreign",
                 message=name[:100],
                 error=type(error).__name__,
             )
-            return
-        assert isinstance(called, Function)  # noqa: S101 - this worker has no cron jobs
-        self._slots.start(called.coroutine(self.ctx, *args, **kwargs))
+        else:
+            self._slots.start(job)
 
 
 async def consume(runtime: Runtime, redis: ArqRedis) -> None:
@@ -123,7 +127,11 @@ async def _claim_directly(runtime: Runtime, ctx: dict[Any, Any]) -> None:
     slots = runtime.slots
     slots.wake.clear()
     try:
-        due = await claims.next_jobs(runtime.pool, slots.free) if slots.free else []
+        due = (
+            await claims.next_jobs(runtime.pool, slots.free, runtime.tags, list(runtime.job_types))
+            if slots.free
+            else []
+        )
     except Exception as error:  # noqa: BLE001 - PostgreSQL may be away too: the next turn tries again
         log.warning(
             "nothing can be claimed", action="queue.claim_failed", error=f"{type(error).__name__}: {error}"

@@ -90,6 +90,7 @@ class LeaseKeeper:
         self._own_loop: asyncio.AbstractEventLoop | None = None
         self._hint = asyncio.Event()  # of the thread's own loop
         self.draining = False
+        self.clock_offset = 0.0  # seconds by which the database's clock is ahead of this machine's
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -166,9 +167,10 @@ class LeaseKeeper:
         now = time.monotonic()
         if now - self._beaten_at >= self._lease_seconds / 4 or self.draining:
             facts = self._facts
-            await claims.beat(
+            database_now = await claims.beat(
                 connection, facts.id, facts.tags, facts.types, facts.concurrency, facts.version, self.draining
             )
+            self.clock_offset = database_now - time.time()
             self._beaten_at = now
         held = list(self._held.values())
         if not held:

@@ -80,6 +80,7 @@ class Runtime:
     keeper: LeaseKeeper
     book: ProgressBook
     slots: Slots
+    walked: asyncpg.Record | None = None  # where redeliver's walk through a long queue has come to
     claiming: Batcher[tuple[UUID, UUID], asyncpg.Record | None] = field(init=False)
     settling: Batcher[SettleOrder, asyncpg.Record | None] = field(init=False)
 

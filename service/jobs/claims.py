@@ -86,18 +86,26 @@ async def claim_pending(
 DUE = """
 SELECT id, tenant_id, run, claim, priority, worker_tag, due_at FROM jobs
 WHERE status = 'pending' AND due_at <= now() + make_interval(secs => $2)
-  AND ($3::smallint IS NULL OR (-priority, due_at, id) > (-$3, $4::timestamptz, $5::uuid))
+  AND CASE WHEN worker_tag IS NULL THEN NOT $3::bool ELSE $4::bool OR worker_tag = ANY ($5::text[]) END
+  AND type = ANY ($6::text[])
+  AND ($7::smallint IS NULL OR (-priority, due_at, id) > (-$7, $8::timestamptz, $9::uuid))
 ORDER BY priority DESC, due_at, id
 LIMIT $1
 """
 
 
 async def due_jobs(
-    connection: asyncpg.Pool, limit: int, *, within_seconds: float = 0, after: asyncpg.Record | None = None
+    connection: asyncpg.Pool,
+    limit: int,
+    tags: Tags,
+    types: Sequence[str],
+    *,
+    within_seconds: float = 0,
+    after: asyncpg.Record | None = None,
 ) -> list[asyncpg.Record]:
-    """Pending jobs that are due (or will be soon), most urgent first, with what a queue.Message needs."""
+    """A page of pending jobs that are due (or will be soon) and that this worker may take, most urgent first."""
     start = (after["priority"], after["due_at"], after["id"]) if after else (None, None, None)
-    rows: list[asyncpg.Record] = await connection.fetch(DUE, limit, within_seconds, *start)
+    rows: list[asyncpg.Record] = await connection.fetch(DUE, limit, within_seconds, *tags, types, *start)
     return rows
 
 
@@ -105,15 +113,19 @@ NEXT = """
 SELECT id FROM (
     SELECT id, priority, due_at, row_number() OVER (PARTITION BY tenant_id, priority ORDER BY due_at, id) AS turn
     FROM jobs WHERE status = 'pending' AND due_at <= now()
+      AND CASE WHEN worker_tag IS NULL THEN NOT $2::bool ELSE $3::bool OR worker_tag = ANY ($4::text[]) END
+      AND type = ANY ($5::text[])
 ) AS waiting
 ORDER BY priority DESC, turn, due_at
 LIMIT $1
 """
 
 
-async def next_jobs(connection: asyncpg.Pool, limit: int) -> list[asyncpg.Record]:
+async def next_jobs(
+    connection: asyncpg.Pool, limit: int, tags: Tags, types: Sequence[str]
+) -> list[asyncpg.Record]:
     """The jobs to be claimed next while Redis is away: most urgent first, tenants in turns."""
-    rows: list[asyncpg.Record] = await connection.fetch(NEXT, limit)
+    rows: list[asyncpg.Record] = await connection.fetch(NEXT, limit, *tags, types)
     return rows
 
 
@@ -418,6 +430,7 @@ async def save_checkpoint(connection: Connection, job_id: UUID, state: str) -> N
 BEAT = """
 INSERT INTO workers (id, tags, types, concurrency, version) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (id) DO UPDATE SET beat_at = now(), draining = $6
+RETURNING extract(epoch FROM clock_timestamp())::float8
 """
 
 
@@ -429,6 +442,7 @@ async def beat(
     concurrency: int,
     version: str,
     draining: bool,  # noqa: FBT001
-) -> None:
-    """Say that this worker lives."""
-    await connection.execute(BEAT, worker_id, tags, types, concurrency, version, draining)
+) -> float:
+    """Say that this worker lives; answers the time by the database's clock, in seconds since 1970."""
+    now: float = await connection.fetchval(BEAT, worker_id, tags, types, concurrency, version, draining)
+    return now
