@@ -6,6 +6,7 @@ import random
 import signal
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from uuid import uuid4
 
 import structlog
@@ -30,6 +31,7 @@ from workers.upkeep.rescue import rescue
 log = structlog.get_logger()
 
 VERSION = "0.1.0"
+CLOSE_SECONDS = 5.0
 DUTIES: tuple[Callable[[Runtime], Awaitable[None]], ...] = (redeliver, rescue, expire, purge)
 
 
@@ -71,7 +73,9 @@ async def work(settings: Settings, job_types: JobTypes, stop: asyncio.Event) -> 
             await _work(runtime, queue.connect(settings.redis_url), stop)
     finally:
         await dispatcher.close()
-        await pool.close()
+        with suppress(TimeoutError):  # a job that was abandoned may hold a connection for ever
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await pool.close()
 
 
 async def _work(runtime: Runtime, redis: ArqRedis, stop: asyncio.Event) -> None:

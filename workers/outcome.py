@@ -63,7 +63,7 @@ def decide(
 
 def _failure(error: BaseException) -> Failure:
     if isinstance(error, JobFailed):
-        return Failure(error.code, error.message, error.retryable)
+        return Failure(str(error.code), str(error.message), bool(error.retryable))
     return Failure(
         "unexpected_error",
         "the job type failed unexpectedly; its operator finds the reason in the log",

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -20,10 +21,11 @@ from workers.context import JobContext
 from workers.fetch import fetch_attachment
 from workers.lease import Lease, LeaseLost, Stop
 from workers.outcome import Ending, Failure, Outcome, decide
-from workers.progress import clean
+from workers.progress import Entry, clean
 from workers.runtime import Runtime, SettleOrder
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 SETTLE_AGAIN_SECONDS = 0.5
 
@@ -32,7 +34,11 @@ async def run_job(ctx: dict[str, Any], job_id: str) -> None:
     """Run one job, if it is there to be run: a message is a hint, and a stale one is done at once."""
     runtime: Runtime = ctx["runtime"]
     asked_at = time.monotonic()
-    row = await runtime.claim(UUID(job_id))
+    try:
+        row = await runtime.claim(UUID(job_id))
+    except (*UNREACHABLE, LavoriError) as error:  # the hint is lost; redeliver gives it again
+        log.warning("cannot claim now", action="queue.claim_failed", error=f"{type(error).__name__}: {error}")
+        return
     if row is None:
         return
     lease = Lease(row["id"], row["tenant_id"], row["lease_id"], asked_at)
@@ -105,18 +111,28 @@ async def _call(job_type: JobType, job: JobContext, row: asyncpg.Record) -> Any:
 
 
 async def _settle(runtime: Runtime, job: JobContext, lease: Lease, outcome: Outcome) -> None:
-    """Write the end, for as long as the lease is ours; then let the next try be known."""
+    """Write the end, for as long as the lease is ours. What a job gave may be unwritable; that it failed never is."""
+    entry = await runtime.book.take(lease)
     try:
-        output, response_type = await _output(job, outcome)
+        await _write(runtime, job, lease, outcome, entry)
+    except Exception:
+        log.exception("an end was refused", action="job.refused", job_id=str(job.id), type=job.type)
+        job.outputs.clear()
+        await _write(
+            runtime, job, lease, _unwritable("invalid_output", "what the job gave cannot be kept"), None
+        )
+
+
+async def _write(
+    runtime: Runtime, job: JobContext, lease: Lease, outcome: Outcome, entry: Entry | None
+) -> None:
+    """Store a large output, write the settlement, and let the next try be known."""
+    try:
+        output, response_type = await _until_reachable(lease, lambda: _output(job, outcome)) or (None, None)
     except (TypeError, LavoriError) as error:
         output, response_type = None, None
         code = error.code if isinstance(error, LavoriError) else "invalid_output"
-        outcome = Outcome(
-            Status.FAILED,
-            "failed",
-            failure=Failure(code, f"the output could not be kept: {error}", retryable=False),
-        )
-    entry = await runtime.book.take(lease)
+        outcome = _unwritable(code, f"the output could not be kept: {error}")
     failure = outcome.failure
     ended = outcome.status is not Status.PENDING
     settlement = Settlement(
@@ -131,7 +147,11 @@ async def _settle(runtime: Runtime, job: JobContext, lease: Lease, outcome: Outc
         output=clean(failure.message, runtime.settings.inline_limit) if failure and ended else output,
         response_type=response_type,
         error=dumps(
-            {"code": failure.code, "message": clean(failure.message, 4_096), "retryable": failure.retryable}
+            {
+                "code": clean(failure.code, 100),
+                "message": clean(failure.message, 4_096),
+                "retryable": failure.retryable,
+            }
         ).decode()
         if failure
         else None,
@@ -140,25 +160,33 @@ async def _settle(runtime: Runtime, job: JobContext, lease: Lease, outcome: Outc
         messages=len(entry.messages) if entry else 0,
     )
     order = SettleOrder(settlement, entry.lines() if entry else [])
+    row = await _until_reachable(lease, lambda: runtime.settle(order))
+    if row is None:
+        log.warning("lease lost, nothing written", action="job.fenced", job_id=str(job.id), type=job.type)
+        return
+    log.info(
+        "job settled",
+        action=f"job.{outcome.attempt_outcome}",
+        job_id=str(job.id),
+        type=job.type,
+        status=row["status"],
+    )
+    if row["status"] == Status.PENDING:
+        runtime.dispatcher.nudge(queue.Message.of(row))
+
+
+async def _until_reachable(lease: Lease, write: Callable[[], Awaitable[T]]) -> T | None:
+    """Do it again until PostgreSQL is there; None when the lease is lost by then."""
     while not lease.lost:
         try:
-            row = await runtime.settle(order)
+            return await write()
         except UNREACHABLE:
             await asyncio.sleep(SETTLE_AGAIN_SECONDS)
-            continue
-        if row is None:
-            log.warning("lease lost, nothing written", action="job.fenced", job_id=str(job.id), type=job.type)
-            return
-        log.info(
-            "job settled",
-            action=f"job.{outcome.attempt_outcome}",
-            job_id=str(job.id),
-            type=job.type,
-            status=row["status"],
-        )
-        if row["status"] == Status.PENDING:
-            runtime.dispatcher.nudge(queue.Message.of(row))
-        return
+    return None
+
+
+def _unwritable(code: str, message: str) -> Outcome:
+    return Outcome(Status.FAILED, "failed", failure=Failure(code, message, retryable=False))
 
 
 async def _output(job: JobContext, outcome: Outcome) -> tuple[str | None, str | None]:

@@ -9,6 +9,7 @@ Lose all of it and nothing is lost: workers/upkeep/redeliver.py offers every due
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
@@ -37,6 +38,7 @@ CANCEL = "lavori:cancel"  # pub/sub: a running job is to be cancelled; the messa
 REDIS_ERRORS = (RedisError, OSError, TimeoutError)
 
 ENQUEUE_BUDGET_SECONDS = 0.25
+CLOSE_SECONDS = 2.0
 MESSAGE_LIVES_MS = 86_400_000
 
 
@@ -174,9 +176,11 @@ class Dispatcher:
             self._count(error)
 
     async def close(self) -> None:
-        """Send what waits, and hang up."""
-        await self._batcher.join()
-        await self._changes.join()
+        """Send what waits, and hang up; what a slow Redis does not take in time is redelivered."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._batcher.join()
+                await self._changes.join()
         await self.redis.aclose(close_connection_pool=True)
 
     async def _offer(self, messages: list[Message]) -> list[None]:
