@@ -94,7 +94,7 @@ CREATE INDEX job_definitions_to_fire ON job_definitions (next_run_at) WHERE next
 
 CREATE TABLE jobs (
     id                 uuid PRIMARY KEY,
-    number             bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    number             bigint GENERATED ALWAYS AS IDENTITY,
     tenant_id          integer NOT NULL,
     type               text NOT NULL,
     definition         text,                           -- the code, as it was at creation
@@ -137,13 +137,54 @@ CREATE TABLE jobs (
     CONSTRAINT failed_has_an_error CHECK (status <> 'failed' OR error IS NOT NULL),
     CONSTRAINT only_ended_jobs_have_errors CHECK (error IS NULL OR status IN ('failed', 'cancelled'))
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
+-- Each index costs three entries a job (creation, claim, end: the status changes, so no update of those is HOT).
 CREATE INDEX jobs_newest ON jobs (tenant_id, created_at DESC, id DESC);       -- lists, newest first
+CREATE UNIQUE INDEX jobs_number ON jobs (tenant_id, number);
+CREATE INDEX jobs_by_status ON jobs (tenant_id, status, created_at, id);
+CREATE INDEX jobs_by_type ON jobs (tenant_id, type, created_at, id);
+CREATE INDEX jobs_by_creator ON jobs (tenant_id, created_by, created_at, id);  -- what a caller without jobs:read_all may see
+CREATE INDEX jobs_by_definition ON jobs (tenant_id, definition, created_at, id) WHERE definition IS NOT NULL;
 CREATE INDEX jobs_waiting ON jobs (priority DESC, due_at, id) WHERE status = 'pending';
 CREATE INDEX jobs_running ON jobs (worker_id) WHERE status = 'running';
 CREATE INDEX jobs_ended ON jobs (tenant_id, terminated_at) WHERE terminated_at IS NOT NULL;
 CREATE INDEX jobs_modified ON jobs (tenant_id, modified_at) WHERE modified_at IS NOT NULL;
 CREATE INDEX jobs_to_purge ON jobs (purge_at) WHERE purge_at IS NOT NULL;
 CREATE INDEX jobs_to_expire ON jobs (start_by) WHERE status IN ('pending', 'suspended') AND start_by IS NOT NULL;
+
+-- How many jobs there are, exactly, without counting millions: each statement that changes jobs adds a row a group
+-- with the difference, so nobody waits for a counter; workers/upkeep/tally.py folds the rows. A count is their sum.
+CREATE TABLE job_tallies (
+    tenant_id  integer NOT NULL,
+    status     text NOT NULL,
+    type       text NOT NULL,
+    queue      text NOT NULL,
+    jobs       bigint NOT NULL
+);
+CREATE INDEX job_tallies_of_tenant ON job_tallies (tenant_id);
+
+CREATE FUNCTION tally_jobs() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO job_tallies
+        SELECT tenant_id, status, type, queue, count(*) FROM now_jobs GROUP BY tenant_id, status, type, queue;
+    ELSIF TG_OP = 'DELETE' THEN
+        INSERT INTO job_tallies
+        SELECT tenant_id, status, type, queue, -count(*) FROM former_jobs GROUP BY tenant_id, status, type, queue;
+    ELSE
+        INSERT INTO job_tallies
+        SELECT tenant_id, status, type, queue, sum(one)
+        FROM (SELECT tenant_id, status, type, queue, 1 AS one FROM now_jobs
+              UNION ALL SELECT tenant_id, status, type, queue, -1 FROM former_jobs) AS change
+        GROUP BY tenant_id, status, type, queue HAVING sum(one) <> 0;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER jobs_come AFTER INSERT ON jobs REFERENCING NEW TABLE AS now_jobs
+    FOR EACH STATEMENT EXECUTE FUNCTION tally_jobs();
+CREATE TRIGGER jobs_change AFTER UPDATE ON jobs REFERENCING OLD TABLE AS former_jobs NEW TABLE AS now_jobs
+    FOR EACH STATEMENT EXECUTE FUNCTION tally_jobs();
+CREATE TRIGGER jobs_go AFTER DELETE ON jobs REFERENCING OLD TABLE AS former_jobs
+    FOR EACH STATEMENT EXECUTE FUNCTION tally_jobs();
 
 CREATE TABLE job_requests (                            -- what was asked for: wide, changed only by people
     job_id                     uuid PRIMARY KEY REFERENCES jobs ON DELETE CASCADE,
@@ -171,6 +212,7 @@ CREATE TABLE job_requests (                            -- what was asked for: wi
 CREATE INDEX job_requests_of_file ON job_requests (attachment_file_id) WHERE attachment_file_id IS NOT NULL;
 CREATE INDEX job_requests_by_client_request ON job_requests (tenant_id, client_request_id) WHERE client_request_id IS NOT NULL;
 CREATE INDEX job_requests_by_correlation ON job_requests (tenant_id, correlation_id) WHERE correlation_id IS NOT NULL;
+CREATE INDEX job_requests_by_label ON job_requests USING gin (labels jsonb_path_ops) WHERE labels <> '{}';
 CREATE INDEX job_requests_by_idempotency_key ON job_requests (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
 
 CREATE TABLE idempotency_keys (                        -- one key, one job; freed with the job

@@ -37,7 +37,7 @@ def create_app(settings: Settings, job_types: JobTypes) -> web.Application:
     app[SETTINGS] = settings
     app[JOB_TYPES] = job_types
     app[DRAINING] = asyncio.Event()
-    app.cleanup_ctx.extend((database, identities, jobs, watch.hub_of))
+    app.cleanup_ctx.extend((database, identities, jobs, watch.hub_of, listing.lists_of))
     for feature in FEATURES:
         for route in feature.routes:
             if feature in OPEN:

@@ -1,6 +1,8 @@
 """GET /api/jobs: pages of the jobs that a caller may see."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,20 +11,32 @@ import asyncpg
 import orjson
 from aiohttp import web
 from marshmallow import Schema, fields, validate
+from multidict import MultiDict
 
 from service.access.middleware import principal_of
-from service.access.principal import Permission
-from service.errors import Malformed
+from service.access.principal import Permission, Principal
+from service.db.connection import Connection
+from service.errors import Malformed, Unavailable
 from service.jobs.asked import base_url
 from service.jobs.core import CORE
+from service.jobs.cursor import NotOurs, seal, unseal
+from service.jobs.orders import FILTERS, ORDERS
+from service.jobs.pages import Question, Spot, count, page, search, shared_definitions
 from service.jobs.schemas import time, words
-from service.jobs.selection import only
+from service.jobs.selection import INCLUDED_IN_LISTS, fields_in, include_in, only, with_included
 from service.jobs.states import PRIORITIES, Priority, Status
-from service.web.payload import json_response, query, timestamp
+from service.keys import POOL, SETTINGS
+from service.web.payload import dumps, json_response, load_query
+
+LABEL = "label."
+MOST_WORDS = 10
+# A list may be slow, where no index helps; at once only so many are, so that they never take every connection.
+LISTS_AT_ONCE = 6
+PLAN = "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL statement_timeout = '10s'"
 
 
 class ListIn(Schema):
-    """The query of GET /api/jobs; a repeated or comma-separated value means any of."""
+    """The query of GET /api/jobs, besides label.KEY; a repeated or comma-separated value means any of."""
 
     status = words(validate=validate.OneOf(list(Status)))
     type = words()
@@ -43,102 +57,131 @@ class ListIn(Schema):
     updated_to = time()
     terminated_from = time()
     terminated_to = time()
-    sort = fields.String(load_default="-created_at", validate=validate.OneOf(["-created_at"]))
+    q = fields.String(load_default="", validate=validate.Length(max=500))
+    sort = fields.String(load_default="-created_at", validate=validate.OneOf(list(ORDERS)))
     limit = fields.Integer(load_default=100, validate=validate.Range(1, 1_000))
     cursor = fields.String(load_default=None)
-    fields_ = fields.List(fields.String(), load_default=None, data_key="fields")
+    count = fields.Boolean(load_default=False, truthy={"true", "1"}, falsy={"false", "0"})
+    fields_ = fields_in()
+    include = include_in()
 
 
 _LIST_IN = ListIn()
+_BESIDES = frozenset({"limit", "cursor", "count", "fields_", "include"})
+"""What the pages of one list may differ in."""
+
+
+class Lists:
+    """Room for so many lists at once."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self._gate = asyncio.Semaphore(LISTS_AT_ONCE)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection that plans each statement for its values, and gives up after ten seconds: Unavailable."""
+        try:
+            async with self._gate, self._pool.acquire() as connection, connection.transaction(readonly=True):
+                await connection.execute(PLAN)
+                yield connection
+        except asyncpg.QueryCanceledError:
+            raise Unavailable("the list took too long: narrow it, by created_from for instance") from None
+
+
+LISTS = web.AppKey("lists", Lists)
+
+
+async def lists_of(app: web.Application) -> AsyncIterator[None]:
+    """A `cleanup_ctx` of the application."""
+    app[LISTS] = Lists(app[POOL])
+    yield
 
 
 async def list_(request: web.Request) -> web.Response:
-    """GET /api/jobs: a page of the jobs that the caller may see, newest first."""
-    core = request.app[CORE]
-    principal = principal_of(request)
-    asked = query(request, _LIST_IN)
-    if asked["priority"]:
-        asked["priority"] = [PRIORITIES.index(Priority(word)) for word in asked["priority"]]
-    after = _parse_cursor(asked["cursor"]) if asked["cursor"] else None
-    reader = None if principal.may(Permission.JOBS_READ_ALL) else principal.name
-    limit: int = asked["limit"]
-    filters = {name: value for name, value in asked.items() if value not in (None, [])}
-    found = await list_jobs(core.pool, principal.tenant_id, reader, after, filters, limit + 1)
-    bodies = await core.reader.bodies(principal.tenant_id, found[:limit], base_url(request))
+    """GET /api/jobs: a page of the jobs that the caller may see."""
+    core, principal, secrets = request.app[CORE], principal_of(request), request.app[SETTINGS].secret_keys
+    asked = _asked(request)
+    asking = dumps([principal.tenant_id, {name: asked[name] for name in asked if name not in _BESIDES}])
+    start = _start(asked, secrets, asking)
+    envelope: dict[str, Any] = {}
+    async with request.app[LISTS].connection() as connection:
+        question = await _question(connection, principal, asked)
+        if patterns := asked["q"]:
+            rows, end = await search(connection, question, start, asked["limit"], patterns)
+        else:
+            rows, end = await page(connection, question, start, asked["limit"])
+        if asked["count"]:
+            envelope["count"] = await count(connection, question, patterns)
+    bodies = await core.reader.bodies_by_id(principal.tenant_id, rows, base_url(request))
     if asked["fields_"]:
-        bodies = [only(body, asked["fields_"]) for body in bodies]
-    envelope: dict[str, Any] = {"jobs": [orjson.Fragment(body) for body in bodies]}
+        bodies = {job_id: only(body, asked["fields_"]) for job_id, body in bodies.items()}
+    if asked["include"] and bodies:
+        bodies = await with_included(core.pool, bodies, asked["include"], INCLUDED_IN_LISTS)
+    envelope = {"jobs": [orjson.Fragment(body) for body in bodies.values()], **envelope}
     headers = {}
-    if len(found) > limit:
-        last = found[limit - 1]
-        cursor = _cursor(last["created_at"], last["id"])
+    if end is not None:
+        cursor = seal(secrets, asking, dumps([end.leg, *(end.position or ())]))
         envelope["next"] = str(request.rel_url.update_query(cursor=cursor))
         headers["Link"] = f'<{envelope["next"]}>; rel="next"'
     return json_response(envelope, headers=headers)
 
 
-def _cursor(created_at: datetime, job_id: UUID) -> str:
-    return urlsafe_b64encode(f"{timestamp(created_at)} {job_id}".encode()).decode().rstrip("=")
+def _asked(request: web.Request) -> dict[str, Any]:
+    """The query, with `labels` and `label_choices` from label.KEY, and `q` as patterns of its words."""
+    rest: MultiDict[str] = MultiDict()
+    labels: dict[str, list[str]] = {}
+    for name, text in request.query.items():
+        if name.startswith(LABEL):
+            labels.setdefault(name.removeprefix(LABEL), []).extend(text.split(","))
+        else:
+            rest.add(name, text)
+    if any("\0" in text for one in labels.items() for text in (one[0], *one[1])):
+        raise Malformed("a label contains a NUL character")
+    asked = load_query(rest, _LIST_IN)
+    asked["labels"] = {key: given[0] for key, given in labels.items() if len(given) == 1}
+    asked["label_choices"] = {key: given for key, given in labels.items() if len(given) > 1}
+    found = asked["q"].split()
+    if len(found) > MOST_WORDS:
+        raise Malformed(f"q: at most {MOST_WORDS} words")
+    asked["q"] = [f"%{_literal(word)}%" for word in found]
+    return asked
 
 
-def _parse_cursor(text: str) -> tuple[datetime, UUID]:
+def _literal(word: str) -> str:
+    """A word as a pattern of LIKE that means only itself."""
+    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+async def _question(connection: Connection, principal: Principal, asked: dict[str, Any]) -> Question:
+    reader = codes = None
+    if not principal.may(Permission.JOBS_READ_ALL):
+        reader = principal.name
+        codes = await shared_definitions(connection, principal.tenant_id, reader) or None
+    filters = {name: asked.get(name) or None for name in FILTERS}
+    if filters["priority"]:
+        filters["priority"] = [PRIORITIES.index(Priority(word)) for word in asked["priority"]]
+    for name in ("labels", "label_choices"):
+        filters[name] = dumps(filters[name]).decode() if filters[name] else None
+    return Question(principal.tenant_id, reader, codes, filters, ORDERS[asked["sort"]])
+
+
+_READ = {"id": UUID, "number": int, "priority": int, "status": str, "type": str, "created_by": str}
+
+
+def _start(asked: dict[str, Any], secrets: tuple[str, ...], asking: bytes) -> Spot:
+    """Where the page begins. Raises Malformed for a cursor of another list."""
+    if asked["cursor"] is None:
+        return Spot(0, None)
     try:
-        when, _, job_id = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().partition(" ")
-        return datetime.fromisoformat(when), UUID(job_id)
-    except ValueError:
-        raise Malformed("cursor: is none that this list has given") from None
-
-
-LIST = """
-SELECT jobs.id, jobs.version, jobs.status, jobs.created_by, jobs.created_at
-FROM jobs
-JOIN job_requests AS asked ON asked.job_id = jobs.id
-WHERE jobs.tenant_id = $1
-  AND ($2::text IS NULL OR jobs.created_by = $2 OR EXISTS (
-        SELECT FROM job_definitions WHERE job_definitions.tenant_id = jobs.tenant_id AND job_definitions.code =
-        jobs.definition
-          AND job_definitions.shared_with && ARRAY[$2, '*']))
-  AND ($3::timestamptz IS NULL OR (jobs.created_at, jobs.id) < ($3, $4::uuid))
-  AND ($5::text[] IS NULL OR jobs.status = ANY ($5))
-  AND ($6::text[] IS NULL OR jobs.type = ANY ($6))
-  AND ($7::text[] IS NULL OR jobs.definition = ANY ($7))
-  AND ($8::text[] IS NULL OR jobs.created_by = ANY ($8))
-  AND ($9::text[] IS NULL OR asked.category = ANY ($9))
-  AND ($10::text[] IS NULL OR asked.sub_category = ANY ($10))
-  AND ($11::smallint[] IS NULL OR jobs.priority = ANY ($11))
-  AND ($12::text[] IS NULL OR jobs.worker_tag = ANY ($12))
-  AND ($13::text[] IS NULL OR jobs.queue = ANY ($13))
-  AND ($14::text[] IS NULL OR asked.client_request_id = ANY ($14))
-  AND ($15::text[] IS NULL OR asked.correlation_id = ANY ($15))
-  AND ($16::text[] IS NULL OR asked.idempotency_key = ANY ($16))
-  AND ($17::bigint[] IS NULL OR jobs.number = ANY ($17))
-  AND ($18::timestamptz IS NULL OR jobs.created_at >= $18) AND ($19::timestamptz IS NULL OR jobs.created_at <= $19)
-  AND ($20::timestamptz IS NULL OR jobs.updated_at >= $20) AND ($21::timestamptz IS NULL OR jobs.updated_at <= $21)
-  AND ($22::timestamptz IS NULL OR jobs.terminated_at >= $22) AND ($23::timestamptz IS NULL OR
-  jobs.terminated_at <= $23)
-ORDER BY jobs.created_at DESC, jobs.id DESC
-LIMIT $24
-"""
-
-
-async def list_jobs(
-    connection: asyncpg.Pool,
-    tenant_id: int,
-    reader: str | None,
-    after: tuple[datetime, UUID] | None,
-    filters: dict[str, Any],
-    limit: int,
-) -> list[asyncpg.Record]:
-    """A page of headings with `created_at`, newest first, of the jobs that `reader` may see (None: all)."""
-    names = (
-        "status", "type", "definition", "created_by", "category", "sub_category", "priority", "worker_tag", "queue",
-        "client_request_id", "correlation_id", "idempotency_key", "number",
-        "created_from", "created_to", "updated_from", "updated_to", "terminated_from", "terminated_to",
-    )  # fmt: skip
-    rows: list[asyncpg.Record] = await connection.fetch(
-        LIST, tenant_id, reader, *(after or (None, None)), *(filters.get(name) for name in names), limit
-    )
-    return rows
+        leg, *values = orjson.loads(unseal(secrets, asking, asked["cursor"]))
+    except NotOurs:
+        raise Malformed(
+            "cursor: is none that this list has given, with this sort and these filters"
+        ) from None
+    columns = ORDERS[asked["sort"]][leg].columns
+    read = (_READ.get(name, datetime.fromisoformat) for name in columns)
+    return Spot(leg, tuple(parse(value) for parse, value in zip(read, values, strict=True)))
 
 
 routes = [web.get("/api/jobs", list_)]

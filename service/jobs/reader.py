@@ -75,6 +75,10 @@ class JobReader:
 
     async def bodies(self, tenant_id: int, found: Sequence[Row], base: str) -> list[bytes]:
         """The JSON of many jobs by their headings (`id`, `version`), in order; those deleted meanwhile are left out."""
+        return list((await self.bodies_by_id(tenant_id, found, base)).values())
+
+    async def bodies_by_id(self, tenant_id: int, found: Sequence[Row], base: str) -> dict[UUID, bytes]:
+        """As `bodies`, by id."""
         bodies: dict[UUID, bytes] = {}
         missing = []
         for one in found:
@@ -86,7 +90,7 @@ class JobReader:
         if missing:
             rows = await store.read_jobs(self._pool, missing)
             bodies.update({row["id"]: self.render(row, base) for row in rows if row is not None})
-        return [bodies[one["id"]] for one in found if one["id"] in bodies]
+        return {one["id"]: bodies[one["id"]] for one in found if one["id"] in bodies}
 
     def render(self, row: Row, base: str) -> bytes:
         """Render a row of store.READ, and remember it."""

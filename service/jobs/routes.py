@@ -16,7 +16,7 @@ from service.jobs.asked import base_url, job_id_of, seconds_to_wait
 from service.jobs.core import CORE, Core
 from service.jobs.modify import modify, replace
 from service.jobs.schemas import MOST_IN_A_CALL, MessagesIn, ReadIn, RerunIn
-from service.jobs.selection import only
+from service.jobs.selection import INCLUDED, only, with_included
 from service.jobs.states import TERMINAL
 from service.jobs.submit import Submission, Submitted, submit_job
 from service.jobs.waiting import wait_for
@@ -124,6 +124,9 @@ async def read(request: web.Request) -> web.Response:
     headers["ETag"] = etag(version)
     if asked and asked["fields_"]:
         body = only(body, asked["fields_"])
+    if asked and asked["include"]:
+        included = await with_included(core.pool, {heading.id: body}, asked["include"], INCLUDED)
+        body = included[heading.id]
     return web.Response(body=body, headers=headers)
 
 

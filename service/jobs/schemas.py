@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from marshmallow import Schema, fields, validate
 
+from service.jobs.selection import fields_in, include_in
 from service.jobs.states import Priority, Status
 
 MOST_IN_A_CALL = 1_000
@@ -127,7 +128,8 @@ class ReadIn(Schema):
     """The query of GET /api/jobs/{id}."""
 
     wait = fields.Integer(load_default=None, validate=validate.Range(0, 60))
-    fields_ = fields.List(fields.String(), load_default=None, data_key="fields")
+    fields_ = fields_in()
+    include = include_in()
 
 
 class MessagesIn(Schema):

@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 from aiohttp import web
 from marshmallow import Schema, ValidationError, fields
+from multidict import MultiMapping
 
 from service.errors import Fault, Invalid, Malformed, TooLarge, UnsupportedMediaType
 from service.web.acceptor import Refused, acceptor_of
@@ -99,10 +100,16 @@ def load(schema: Schema, value: object, at: str = "#") -> dict[str, Any]:
 
 def query(request: web.Request, schema: Schema) -> dict[str, Any]:
     """The query parameters, loaded by `schema`; a field of the kind List takes repeated and comma-separated values."""
+    return load_query(request.query, schema)
+
+
+def load_query(parameters: MultiMapping[str], schema: Schema) -> dict[str, Any]:
+    """Query parameters, loaded as `query` does. Raises Malformed, which names what is wrong with each."""
     values: dict[str, Any] = {}
-    for name in request.query:
-        given = request.query.getall(name)
-        if isinstance(schema.fields.get(name), fields.List):
+    lists = {field.data_key or name for name, field in schema.fields.items() if isinstance(field, fields.List)}
+    for name in parameters:
+        given = parameters.getall(name)
+        if name in lists:
             values[name] = [word for text in given for word in text.split(",") if word]
         elif len(given) > 1:
             message = f"query parameter {name} is given {len(given)} times"
