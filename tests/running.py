@@ -1,7 +1,7 @@
 """Running the whole system in one process: an API, a worker, and questions about jobs."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,6 +10,9 @@ from aiohttp import ClientSession
 from service.jobs.jobtype import JobTypes
 from service.settings import Settings
 from workers.main import work
+
+Submit = Callable[..., Awaitable[dict[str, Any]]]
+"""The fixture `submit`: a type and a body's other members in, the job out."""
 
 
 @asynccontextmanager

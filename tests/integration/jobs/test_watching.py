@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from aiohttp import ClientResponse, ClientSession
 
-from running import running_worker, until
+from running import Submit, running_worker, until
 from service.jobs.jobtype import JobTypes
 from service.settings import Settings
 
@@ -30,7 +30,9 @@ async def events(response: ClientResponse) -> AsyncIterator[tuple[str, int | Non
             name, event_id, data = "", None, b""
 
 
-async def test_wait_answers_as_soon_as_the_job_has_ended(api: ClientSession, submit, worker: asyncio.Event) -> None:
+async def test_wait_answers_as_soon_as_the_job_has_ended(
+    api: ClientSession, submit: Submit, worker: asyncio.Event
+) -> None:
     made = await submit("steps", args={"steps": 2, "seconds": 0.2})
     async with api.get(f"/api/jobs/{made['id']}", params={"wait": "20"}) as response:
         read = await response.json()
@@ -38,10 +40,12 @@ async def test_wait_answers_as_soon_as_the_job_has_ended(api: ClientSession, sub
     assert "Retry-After" not in response.headers
 
 
-async def test_wait_with_a_known_version_answers_at_the_next_one(api: ClientSession, submit) -> None:
+async def test_wait_with_a_known_version_answers_at_the_next_one(api: ClientSession, submit: Submit) -> None:
     made = await submit("steps")
     path = f"/api/jobs/{made['id']}"
-    waiting = asyncio.create_task(api.get(path, params={"wait": "20"}, headers={"If-None-Match": '"1"'}).__aenter__())
+    waiting = asyncio.create_task(
+        api.get(path, params={"wait": "20"}, headers={"If-None-Match": '"1"'}).__aenter__()
+    )
     await asyncio.sleep(0)
     async with api.post(f"{path}/suspend") as response:
         assert response.status == 200
@@ -51,7 +55,7 @@ async def test_wait_with_a_known_version_answers_at_the_next_one(api: ClientSess
     assert answer.headers["ETag"] == '"2"'
 
 
-async def test_waiting_in_vain_is_304_or_what_there_is(api: ClientSession, submit) -> None:
+async def test_waiting_in_vain_is_304_or_what_there_is(api: ClientSession, submit: Submit) -> None:
     made = await submit("steps")
     path = f"/api/jobs/{made['id']}"
     async with api.get(path, params={"wait": "1"}, headers={"If-None-Match": '"1"'}) as response:
@@ -68,7 +72,7 @@ async def test_create_may_wait_for_the_end(api: ClientSession, worker: asyncio.E
     assert response.headers["ETag"] == f'"{made["version"]}"'
 
 
-async def test_poll_answers_with_what_changed_and_what_is_gone(api: ClientSession, submit) -> None:
+async def test_poll_answers_with_what_changed_and_what_is_gone(api: ClientSession, submit: Submit) -> None:
     one, two, three = await submit("steps"), await submit("steps"), await submit("steps")
     pairs = [{"id": made["id"], "version": 1} for made in (one, two, three)]
     async with api.post("/api/jobs/poll", json={"jobs": pairs}) as response:
@@ -94,7 +98,7 @@ async def test_poll_refuses_what_is_no_list_of_pairs(api: ClientSession, pairs: 
 
 
 async def test_a_stream_tells_every_message_in_order_and_ends_after_the_end(
-    api: ClientSession, submit, worker: asyncio.Event
+    api: ClientSession, submit: Submit, worker: asyncio.Event
 ) -> None:
     made = await submit("steps", args={"steps": 20, "seconds": 0.05})
     async with asyncio.timeout(20), api.get(f"/api/jobs/{made['id']}/events") as response:
@@ -108,7 +112,9 @@ async def test_a_stream_tells_every_message_in_order_and_ends_after_the_end(
     assert [data["status"] for name, _, data in told if name == "job"].count("finished") == 1
 
 
-async def test_a_stream_resumes_after_the_last_event(api: ClientSession, submit, worker: asyncio.Event) -> None:
+async def test_a_stream_resumes_after_the_last_event(
+    api: ClientSession, submit: Submit, worker: asyncio.Event
+) -> None:
     made = await submit("steps", args={"steps": 20, "seconds": 0.05})
     path = f"/api/jobs/{made['id']}/events"
     seen: list[tuple[str, int | None, Any]] = []
@@ -126,11 +132,13 @@ async def test_a_stream_resumes_after_the_last_event(api: ClientSession, submit,
 
 
 async def test_watchers_are_woken_without_redis(
-    api: ClientSession, submit, pool: asyncpg.Pool, settings: Settings
+    api: ClientSession, submit: Submit, pool: asyncpg.Pool, settings: Settings
 ) -> None:
     made = await submit("steps")
     path = f"/api/jobs/{made['id']}"
-    waiting = asyncio.create_task(api.get(path, params={"wait": "20"}, headers={"If-None-Match": '"1"'}).__aenter__())
+    waiting = asyncio.create_task(
+        api.get(path, params={"wait": "20"}, headers={"If-None-Match": '"1"'}).__aenter__()
+    )
     await asyncio.sleep(0)
     # A change that no hint tells of.
     await pool.execute("UPDATE jobs SET version = version + 1 WHERE id = $1", made["id"])
@@ -140,7 +148,7 @@ async def test_watchers_are_woken_without_redis(
 
 
 async def test_the_tenants_stream_tells_of_all_jobs_and_resumes(
-    api: ClientSession, submit, settings: Settings, job_types: JobTypes
+    api: ClientSession, submit: Submit, settings: Settings, job_types: JobTypes
 ) -> None:
     async with running_worker(settings, job_types):
         async with asyncio.timeout(20), api.get("/api/events") as response:
@@ -163,7 +171,9 @@ async def test_the_tenants_stream_tells_of_all_jobs_and_resumes(
         assert response.status == 400
 
 
-async def test_a_cap_on_waiters_answers_at_once(api: ClientSession, submit, pool: asyncpg.Pool) -> None:
+async def test_a_cap_on_waiters_answers_at_once(
+    api: ClientSession, submit: Submit, pool: asyncpg.Pool
+) -> None:
     made = await submit("steps")
     await pool.execute("""UPDATE tenants SET caps = '{"waiters": 1}'""")
     path = f"/api/jobs/{made['id']}"
