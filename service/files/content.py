@@ -50,7 +50,7 @@ async def send(
                 await response.write(chunk)
                 left -= len(chunk)
                 chunk = await anext(chunks, b"")
-        except ConnectionResetError:
+        except ConnectionError:
             return response  # the client has left
         finally:
             # Too little was sent: only a connection that breaks tells the client so.

@@ -191,7 +191,7 @@ def _broken_body() -> Iterator[None]:
     except (
         ValueError,
         RuntimeError,
-        ConnectionError,
+        OSError,  # of the connection
         HttpProcessingError,
         web.RequestPayloadError,
     ) as error:

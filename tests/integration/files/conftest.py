@@ -1,6 +1,7 @@
 """An API of files alone, on a real server and real storage, with callers and jobs to try it on."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -202,6 +203,18 @@ def application(pool: asyncpg.Pool, storage: Storage, **environment: str) -> web
     app.cleanup_ctx.append(identities)
     app.add_routes([*routes, web.post("/form", receive)])
     return app
+
+
+@asynccontextmanager
+async def served(app: web.Application, *, handler_cancellation: bool) -> AsyncIterator[int]:
+    """Serve on a port; aiohttp's handlers go on after their client has left, or are cancelled, as one says."""
+    runner = web.AppRunner(app, handler_cancellation=handler_cancellation)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from service.errors import Invalid, StorageFull
 from service.files.blob import Blob
 from service.files.upload import Upload, kept_unless_refused
 
-from .conftest import FORMS, MAX_ATTACHMENT, MAX_JSON, Answer, Caller, World
+from .conftest import FORMS, MAX_ATTACHMENT, MAX_JSON, Answer, Caller, World, application, served
 
 # aiohttp warns of dispositions that it cannot read; names are read by service/files/names.py.
 pytestmark = [
@@ -374,18 +374,21 @@ async def nothing_in(world: World) -> bool:
     return await world.blobs() == set()
 
 
+@pytest.mark.parametrize("handler_cancellation", [False, True])
 @pytest.mark.parametrize("path", ["/form", "/api/attachments"])
 async def test_a_client_that_leaves_in_the_middle_leaves_nothing_and_is_no_error(
-    world: World, anna: Caller, path: str, capsys: pytest.CaptureFixture[str]
+    world: World, anna: Caller, path: str, capsys: pytest.CaptureFixture[str], *, handler_cancellation: bool
 ) -> None:
-    _, writer = await asyncio.open_connection("127.0.0.1", world.client.port)
     kind = FORM if path == "/form" else "text/csv"
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {anna.token}\r\n"
     head += f"Content-Type: {kind}\r\nContent-Length: {MAX_ATTACHMENT}\r\n\r\n"
-    writer.write(head.encode() + JOB + FILE[:2_000_000])
-    await until(world.blobs)
-    writer.transport.abort()
-    await until(lambda: nothing_in(world))
+    app = application(world.pool, world.storage)
+    async with served(app, handler_cancellation=handler_cancellation) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head.encode() + JOB + FILE[:2_000_000])
+        await until(world.blobs)
+        writer.transport.abort()
+        await until(lambda: nothing_in(world))
     assert await world.pool.fetchval("SELECT count(*) FROM files") == 0
     assert capsys.readouterr().out == ""
 
