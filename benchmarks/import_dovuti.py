@@ -1,8 +1,8 @@
 """Measure import_dovuti against parse-and-COPY of the same file, interleaved: python -m benchmarks.import_dovuti.
 
-Servers, API and worker are started for it, the worker as a process of its own; the job comes in over HTTP. Parse-and-COPY
-is what any import has to do at least: csv module, values converted, rows to a table without an index, nothing checked.
-Shown are rows per second with min and max, their ratio, the second import of the same file, and peak memory.
+Servers, API and worker are started for it, the worker as a process of its own; the job comes in over HTTP.
+Parse-and-COPY is what any import has to do at least: csv module, values converted, rows to a table without an index,
+nothing checked. Shown are rows per second with min and max, their ratio, the second import of the same file, and peak memory.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import date, datetime
 from decimal import Decimal
@@ -94,7 +94,7 @@ async def measure_import(api: ClientSession, path: Path) -> tuple[float, str]:
     form.add_field("attachment", path.open("rb"), filename="dovuti.csv", content_type="text/csv")
     async with api.post("/api/jobs", data=form) as response:
         job = await response.json()
-        if response.status != 201:  # noqa: PLR2004
+        if response.status != 201:
             raise SystemExit(f"the job was refused: {job}")
     while job["status"] in ("pending", "running"):
         await asyncio.sleep(0.1)
@@ -120,8 +120,10 @@ def peaks(pid: int) -> tuple[int, int]:
 
 
 @asynccontextmanager
-async def system(folder: Path) -> AsyncIterator[tuple[str, ClientSession, Callable[[], Awaitable[tuple[int, int]]]]]:
-    """Servers, API and worker; gives the database's address, a client, and a watch that tells peak memory when awaited."""
+async def system(
+    folder: Path,
+) -> AsyncIterator[tuple[str, ClientSession, Callable[[], tuple[int, int]]]]:
+    """Servers, API and worker; gives the database's address, a client, and what tells the peak memory."""
     async with embedded_servers(folder) as servers:
         await migrate(servers.database_url)
         environ = {
@@ -144,7 +146,7 @@ async def system(folder: Path) -> AsyncIterator[tuple[str, ClientSession, Callab
 
         watching = asyncio.create_task(watch())
 
-        async def told() -> tuple[int, int]:
+        def told() -> tuple[int, int]:
             return highest[0], highest[1]
 
         try:
@@ -158,6 +160,12 @@ async def system(folder: Path) -> AsyncIterator[tuple[str, ClientSession, Callab
             await worker.wait()
 
 
+def write(path: Path, rows: int) -> None:
+    """Make the file."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(make_dovuti.lines(rows))
+
+
 async def measure(rows: int, rounds: int) -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as name:
@@ -165,9 +173,12 @@ async def measure(rows: int, rounds: int) -> None:
         folder.chmod(0o755)
         (folder / "system").mkdir()
         path = folder / "dovuti.csv"
-        with path.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(make_dovuti.lines(rows))
-        results: dict[str, list[float]] = {"parse and COPY": [], "import_dovuti": [], "the same file again": []}
+        write(path, rows)
+        results: dict[str, list[float]] = {
+            "parse and COPY": [],
+            "import_dovuti": [],
+            "the same file again": [],
+        }
         async with system(folder / "system") as (dsn, api, told):
             for _ in range(rounds):
                 results["parse and COPY"].append(await asyncio.to_thread(measure_copy, dsn, path))
@@ -178,7 +189,7 @@ async def measure(rows: int, rounds: int) -> None:
                 connection = await asyncpg.connect(dsn)
                 await connection.execute("TRUNCATE dovuti")
                 await connection.close()
-            worker, child = await told()
+            worker, child = told()
     limit = statistics.median(results["parse and COPY"])
     print("| case | rows/s | min | max | of parse and COPY |\n|---|---|---|---|---|")
     for case, seconds in results.items():
