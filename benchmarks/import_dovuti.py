@@ -2,7 +2,8 @@
 
 Servers, API and worker are started for it, the worker as a process of its own; the job comes in over HTTP.
 Parse-and-COPY is what any import has to do at least: csv module, values converted, rows to a table without an index,
-nothing checked. Shown are rows per second with min and max, their ratio, the second import of the same file, and peak memory.
+nothing checked. Shown are rows per second with min and max, their ratio, the second import of the same file, and
+peak memory.
 """
 
 import argparse
@@ -160,20 +161,21 @@ async def system(
             await worker.wait()
 
 
-def write(path: Path, rows: int) -> None:
-    """Make the file."""
+def write(folder: Path, rows: int) -> Path:
+    """Make the file, and room for the servers beside it, which may run as another user."""
+    folder.chmod(0o755)
+    (folder / "system").mkdir()
+    path = folder / "dovuti.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         file.writelines(make_dovuti.lines(rows))
+    return path
 
 
 async def measure(rows: int, rounds: int) -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        folder.chmod(0o755)
-        (folder / "system").mkdir()
-        path = folder / "dovuti.csv"
-        write(path, rows)
+        path = write(folder, rows)
         results: dict[str, list[float]] = {
             "parse and COPY": [],
             "import_dovuti": [],
@@ -192,9 +194,9 @@ async def measure(rows: int, rounds: int) -> None:
             worker, child = told()
     limit = statistics.median(results["parse and COPY"])
     print("| case | rows/s | min | max | of parse and COPY |\n|---|---|---|---|---|")
-    for case, seconds in results.items():
-        middle = statistics.median(seconds)
-        spread = f"{rows / max(seconds):,.0f} | {rows / min(seconds):,.0f}"
+    for case, taken in results.items():
+        middle = statistics.median(taken)
+        spread = f"{rows / max(taken):,.0f} | {rows / min(taken):,.0f}"
         print(f"| {case} | {rows / middle:,.0f} | {spread} | {limit / middle:.2f} |")
     print(f"\n{rows:,} rows, {rounds} rounds; peak memory: worker {worker} MiB, its child {child} MiB")
 
