@@ -23,12 +23,13 @@ from service.jobs.jobtype import JobTypes
 from service.keys import DRAINING, POOL, REDIS, SETTINGS
 from service.settings import Settings
 from service.web import health, problems
-from service.web.middleware import edge
+from service.web.middleware import edge, sign
 
 JOB_TYPES = web.AppKey("job_types", JobTypes)
 FEATURES = (jobs_routes, listing, watch, files_routes, access_routes, dovuti_routes, health, problems)
 OPEN = (health, problems)
 POOL_SIZE = 16
+LANGUAGE = "/{lang:[A-Za-z][A-Za-z]|lang}"
 
 
 def create_app(settings: Settings, job_types: JobTypes) -> web.Application:
@@ -37,14 +38,17 @@ def create_app(settings: Settings, job_types: JobTypes) -> web.Application:
     app[SETTINGS] = settings
     app[JOB_TYPES] = job_types
     app[DRAINING] = asyncio.Event()
+    app.on_response_prepare.append(sign)
     app.cleanup_ctx.extend((database, identities, jobs, watch.hub_of, listing.lists_of))
     for feature in FEATURES:
         for route in feature.routes:
             if feature in OPEN:
                 open_to_all(route.handler)
-            app.router.add_route(route.method, route.path, route.handler)
+            route.register(app.router)
             if route.path.startswith("/api/"):
-                app.router.add_route(route.method, "/{lang:[a-z][a-z]|lang}" + route.path, route.handler)
+                web.RouteDef(route.method, LANGUAGE + route.path, route.handler, route.kwargs).register(
+                    app.router
+                )
     return app
 
 

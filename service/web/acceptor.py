@@ -5,8 +5,8 @@ gives exactly what `schema.load` would give; whatever it is not sure of it refus
 with its own words. tests/unit/test_acceptor.py holds both against each other.
 
 Compiled are plain String, Integer, Boolean, Dict, List and Nested fields with Length, Range, OneOf and Regexp.
-A field of any other class is loaded by marshmallow alone, and a schema with hooks or validators of its own is
-not compiled at all.
+A field of any other class, or with hooks of its own, is loaded by marshmallow alone; a schema with hooks, or that
+overrides what loads, is not compiled at all.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,14 +26,22 @@ class Refused(Exception):
 def acceptor_of(schema: Schema) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """The acceptor of a schema: a dict in, `schema.load`'s dict out, or Refused."""
     hooked = any(schema._hooks.values())  # noqa: SLF001 - nothing public tells
-    if schema.unknown not in (RAISE, INCLUDE) or schema.partial or hooked:
+    dotted = any("." in (field.attribute or name) for name, field in schema.load_fields.items())
+    special = schema.partial or schema.many or schema.dict_class is not dict or _overrides(type(schema))
+    if schema.unknown not in (RAISE, INCLUDE) or hooked or dotted or special:
         return _refuse
     includes = schema.unknown == INCLUDE
     known = {
-        field.data_key or name: (field.attribute or name, _accept_field(field), field)
+        name if field.data_key is None else field.data_key: (
+            field.attribute or name,
+            _accept_field(field),
+            field,
+        )
         for name, field in schema.load_fields.items()
-        if name not in schema.dump_only
     }
+    names = {name for name, _, _ in known.values()}
+    if len(names) < len(schema.load_fields):  # two of one name: marshmallow knows which of them wins
+        return _refuse
     accepts = {key: (name, accept) for key, (name, accept, _) in known.items()}
     absent = [(key, name, default) for key, (name, _, field) in known.items() if (default := _default(field))]
 
@@ -43,7 +51,7 @@ def acceptor_of(schema: Schema) -> Callable[[dict[str, Any]], dict[str, Any]]:
             found = accepts.get(key)
             if found is not None:
                 loaded[found[0]] = found[1](inner)
-            elif includes:
+            elif includes and key not in names:
                 loaded[key] = inner
             else:
                 raise Refused
@@ -53,6 +61,12 @@ def acceptor_of(schema: Schema) -> Callable[[dict[str, Any]], dict[str, Any]]:
         return loaded
 
     return accept
+
+
+def _overrides(kind: type[Schema]) -> bool:
+    return any(
+        getattr(kind, name) is not getattr(Schema, name) for name in ("load", "_do_load", "_deserialize")
+    )
 
 
 def _default(field: fields.Field[Any]) -> Callable[[], Any] | None:
@@ -73,12 +87,21 @@ def _refuse(_: Mapping[str, Any]) -> dict[str, Any]:
 def _accept_field(field: fields.Field[Any]) -> Accept:
     plain = _PLAIN.get(type(field))
     checks = [_check(one) for one in field.validators]
-    if plain is None or None in checks or (isinstance(field, fields.Integer) and field.as_string):
+    if plain is None or None in checks or field.pre_load or field.post_load or not _is_plain(field):
         return _by_marshmallow(field)
     convert = plain(field)
     if field.allow_none:
         return _with_checks(lambda value: None if value is None else convert(value), checks)
     return _with_checks(convert, checks)
+
+
+def _is_plain(field: fields.Field[Any]) -> bool:
+    """Whether the field's options leave it what its class says."""
+    if isinstance(field, fields.Boolean):
+        return True in field.truthy and False in field.falsy
+    if isinstance(field, fields.Nested):
+        return not field.many and field.unknown is None
+    return True
 
 
 def _with_checks(convert: Accept, checks: list[Any]) -> Accept:
@@ -144,14 +167,10 @@ def _dict(field: fields.Dict) -> Accept:
 
 
 def _nested(field: fields.Nested) -> Accept:
-    if field.many:
-        return _by_marshmallow(field)
-    load = acceptor_of(field.schema)
-
     def accept(value: Any) -> Any:
         if type(value) is not dict:
             raise Refused
-        return load(value)
+        return acceptor_of(field.schema)(value)  # found when it is needed: a schema may nest itself
 
     return accept
 
@@ -176,7 +195,7 @@ def _check(validator: Callable[[Any], Any]) -> Callable[[Any], bool] | None:
         least, most = validator.min, validator.max
         return lambda value: (least is None or value >= least) and (most is None or value <= most)
     if type(validator) is validate.OneOf:
-        choices = frozenset(validator.choices)
+        choices = tuple(validator.choices)
         return lambda value: value in choices
     if type(validator) is validate.Regexp:
         match = validator.regex.match

@@ -1,8 +1,10 @@
 """ETags of resources that carry a version: `"7"` (RFC 9110, section 13)."""
 
+import re
+
 from aiohttp import web
 
-from service.errors import Malformed, PreconditionFailed
+_VERSION = re.compile(r'"([1-9][0-9]{0,8})"')
 
 
 def etag(version: int) -> str:
@@ -16,22 +18,21 @@ def is_known(request: web.Request, version: int) -> bool:
     if given is None:
         return False
     wanted = etag(version)
-    return given == wanted or any(tag.strip().removeprefix("W/") in (wanted, "*") for tag in given.split(","))
+    return given == wanted or any(
+        tag.removeprefix("W/") in (wanted, "*") for tag in _tags(request, "If-None-Match")
+    )
 
 
-def required_version(request: web.Request) -> int | None:
-    """The version that If-Match demands; None without the header, or with `*`.
+def required_versions(request: web.Request) -> list[int] | None:
+    """The versions that If-Match allows; None without the header, or with `*`.
 
-    Raises Malformed for what is no entity tag, PreconditionFailed for one that no version here ever had.
+    What is no version's strong entity tag matches nothing, so the list may be empty.
     """
-    given = request.headers.get("If-Match")
-    if given is None or given.strip() == "*":
+    if "If-Match" not in request.headers:
         return None
-    tag = given.strip()
-    if len(tag) < 2 or tag[0] != '"' or tag[-1] != '"':  # noqa: PLR2004
-        if tag.startswith("W/"):
-            raise PreconditionFailed("a weak entity tag never matches here")
-        raise Malformed('If-Match must be one entity tag, as ETag gave it: "7"')
-    if not tag[1:-1].isdecimal() or len(tag) > 12:  # noqa: PLR2004
-        raise PreconditionFailed(f"nothing here has the entity tag {tag[:40]}")
-    return int(tag[1:-1])
+    tags = _tags(request, "If-Match")
+    return None if "*" in tags else [int(found[1]) for tag in tags if (found := _VERSION.fullmatch(tag))]
+
+
+def _tags(request: web.Request, name: str) -> list[str]:
+    return [tag.strip() for line in request.headers.getall(name) for tag in line.split(",")]

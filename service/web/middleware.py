@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import asyncpg
 import structlog
 from aiohttp import web
 
@@ -13,12 +12,14 @@ from service.db.pool import UNREACHABLE
 from service.errors import (
     Invalid,
     LavoriError,
+    Malformed,
     MethodNotAllowed,
     NotFound,
     TooLarge,
     Unauthenticated,
     Unavailable,
 )
+from service.keys import DRAINING
 from service.web.payload import dumps
 
 log = structlog.get_logger()
@@ -41,16 +42,35 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = problem_response(request, error)
     except web.HTTPException as error:
         response = _of_aiohttp(request, error)
-    except (*UNREACHABLE, asyncpg.PostgresError) as error:
-        response = problem_response(request, _of_database(error, request_id))
-    except Exception:
-        log.exception("request failed", action="http.error", request_id=request_id, method=request.method)
-        response = problem_response(
-            request, LavoriError(f"something went wrong; the log knows more under request {request_id}")
-        )
-    if not response.prepared:
-        response.headers["X-Request-Id"] = request_id
+    except Exception as error:
+        if not is_unreachable(error):
+            log.exception("request failed", action="http.error", request_id=request_id, method=request.method)
+            error = LavoriError(f"something went wrong; the log knows more under request {request_id}")
+        else:
+            log.warning(
+                "database unavailable",
+                action="db.unavailable",
+                request_id=request_id,
+                error=f"{type(error).__name__}: {error}",
+            )
+            error = Unavailable("the database can't be reached at the moment")
+        response = problem_response(request, error)
     return response
+
+
+async def sign(request: web.Request, response: web.StreamResponse) -> None:
+    """An `on_response_prepare` of the application: every response, streamed ones too, carries its request's id."""
+    response.headers["X-Request-Id"] = request.get(REQUEST_ID) or secrets.token_hex(12)
+    if request.app[DRAINING].is_set():  # the next request of this client belongs to another process
+        response.headers["Connection"] = "close"
+        response.force_close()
+
+
+def is_unreachable(error: Exception) -> bool:
+    """Whether PostgreSQL is away, rather than a file (its errors bear names) or a value that it can't take."""
+    return isinstance(error, UNREACHABLE) and not (
+        isinstance(error, ValueError) or getattr(error, "filename", None)
+    )
 
 
 def problem(error: LavoriError, instance: str | None = None) -> dict[str, Any]:
@@ -76,7 +96,8 @@ def problem_response(request: web.Request, error: LavoriError) -> web.Response:
         headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
-    return web.Response(body=dumps(problem(error, request.path)), status=error.status, headers=headers)
+    body = dumps(problem(error, request.rel_url.raw_path))
+    return web.Response(body=body, status=error.status, headers=headers)
 
 
 def _of_aiohttp(request: web.Request, error: web.HTTPException) -> web.StreamResponse:
@@ -91,18 +112,6 @@ def _of_aiohttp(request: web.Request, error: web.HTTPException) -> web.StreamRes
         return response
     if isinstance(error, web.HTTPRequestEntityTooLarge):
         return problem_response(request, TooLarge("the body", request.client_max_size))
+    if 400 <= error.status < 500:  # noqa: PLR2004 - what aiohttp itself finds wrong with a request
+        return problem_response(request, Malformed(error.reason))
     return error
-
-
-def _of_database(error: BaseException, request_id: str) -> LavoriError:
-    unreachable = isinstance(error, UNREACHABLE)
-    log.warning(
-        "database unavailable" if unreachable else "database error",
-        action="db.error",
-        request_id=request_id,
-        error=f"{type(error).__name__}: {error}",
-        exc_info=None if unreachable else error,
-    )
-    if unreachable:
-        return Unavailable("the database can't be reached at the moment")
-    return LavoriError(f"something went wrong; the log knows more under request {request_id}")

@@ -1,13 +1,14 @@
 """Bodies in and out: orjson on the wire, marshmallow as the one description of every shape."""
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import orjson
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from marshmallow import Schema, ValidationError, fields
 from multidict import MultiMapping
 
@@ -15,6 +16,8 @@ from service.errors import Fault, Invalid, Malformed, TooLarge, UnsupportedMedia
 from service.web.acceptor import Refused, acceptor_of
 
 MAX_DEPTH = 64
+MOST_FAULTS = 1_000
+ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
 JSON = {"Content-Type": "application/json; charset=utf-8"}
 
 
@@ -50,33 +53,72 @@ def json_response(
 
 async def read_json(request: web.Request) -> Any:
     """The body as JSON. Raises Malformed, TooLarge, UnsupportedMediaType, and Invalid for a NUL in a text."""
-    kind = request.content_type
-    named = "Content-Type" in request.headers and request.can_read_body
-    if named and kind != "application/json" and not kind.endswith("+json"):
-        message = f"expected application/json, not {kind}"
-        raise UnsupportedMediaType(message)
-    try:
-        body = await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise TooLarge("the body", request.client_max_size) from None
-    return parse_json(body)
+    return parse_json(await _read(request))
+
+
+async def read_array(request: web.Request) -> tuple[list[Any], bool]:
+    """The body as a JSON array, and whether one of its items may hold a NUL: each is for `refuse_nuls` then."""
+    body = await _read(request)
+    items = _parse(body)
+    if not isinstance(items, list):
+        raise Invalid([Fault("#", "must be a JSON array")])
+    return items, _NUL in body
 
 
 def parse_json(body: bytes) -> Any:
     """JSON of at most 64 levels, without NUL characters, which PostgreSQL can't keep."""
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
-        message = f"the body is nested deeper than {MAX_DEPTH} levels"
-        raise Malformed(message)
+    value = _parse(body)
+    if _NUL in body:
+        refuse_nuls(value)
+    return value
+
+
+def refuse_nuls(value: Any) -> None:
+    """Raise Invalid for the texts and names with a NUL character in them."""
+    if pointers := _nuls(value, "#"):
+        raise Invalid([Fault(pointer, "contains a NUL character") for pointer in pointers])
+
+
+async def _read(request: web.Request) -> bytes:
+    """The body, unpacked; what is too large is refused before more than the limit is read."""
+    kind, limit = request.content_type, request.client_max_size
+    named = "Content-Type" in request.headers and request.can_read_body
+    if named and kind != "application/json" and not kind.endswith("+json"):
+        raise UnsupportedMediaType(f"expected application/json, not {kind[:100]}")
+    if request.headers.get("Content-Encoding", "").strip().lower() not in ENCODINGS:
+        raise UnsupportedMediaType("a body's Content-Encoding may be gzip or deflate")
+    if request.content_length is not None and request.content_length > limit:
+        raise TooLarge("the body", limit)
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise TooLarge("the body", limit) from None
+    except (ConnectionError, HttpProcessingError, web.RequestPayloadError) as error:
+        raise Malformed("the body is broken or ends early") from error
+
+
+def _parse(body: bytes) -> Any:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        message = f"the body is no JSON: {error}"
-        raise Malformed(message) from None
-    if b"\\u0000" in body and (
-        faults := [Fault(pointer, "contains a NUL character") for pointer in _nuls(value, "#")]
-    ):
-        raise Invalid(faults)
+        raise Malformed(f"the body is no JSON: {error}") from None
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH:
+        _refuse_depth(value)
     return value
+
+
+def _refuse_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if type(outer) is dict else outer if type(outer) is list else ())
+            if type(inner) in (dict, list)
+        ]
+        if not level:
+            return
+    raise Malformed(f"the body is nested deeper than {MAX_DEPTH} levels")
 
 
 async def read_body(request: web.Request, schema: Schema) -> dict[str, Any]:
@@ -95,7 +137,7 @@ def load(schema: Schema, value: object, at: str = "#") -> dict[str, Any]:
     try:
         return dict(schema.load(value))
     except ValidationError as error:
-        raise Invalid(_faults(error.messages, at)) from None
+        raise Invalid(_faults(error.messages, at, schema)[:MOST_FAULTS]) from None
 
 
 def query(request: web.Request, schema: Schema) -> dict[str, Any]:
@@ -105,37 +147,77 @@ def query(request: web.Request, schema: Schema) -> dict[str, Any]:
 
 def load_query(parameters: MultiMapping[str], schema: Schema) -> dict[str, Any]:
     """Query parameters, loaded as `query` does. Raises Malformed, which names what is wrong with each."""
+    known = _parameters(schema)
     values: dict[str, Any] = {}
-    lists = {field.data_key or name for name, field in schema.fields.items() if isinstance(field, fields.List)}
+    wrong: dict[str, str] = {}
     for name in parameters:
         given = parameters.getall(name)
-        if name in lists:
-            values[name] = [word for text in given for word in text.split(",") if word]
+        if name not in known:
+            wrong[name] = f"unknown query parameter; this takes {', '.join(known) or 'none'}"
+        elif any("\0" in text for text in given):
+            wrong[name] = "contains a NUL character"
+        elif isinstance(known[name], fields.List):
+            values[name] = [word for text in given for word in text.split(",")]
         elif len(given) > 1:
-            message = f"query parameter {name} is given {len(given)} times"
-            raise Malformed(message)
+            wrong[name] = f"is given {len(given)} times"
         else:
             values[name] = given[0]
-        if any("\0" in text for text in given):
-            message = f"query parameter {name} contains a NUL character"
-            raise Malformed(message)
     try:
-        return dict(schema.load(values))
+        loaded = dict(schema.load(values))
     except ValidationError as error:
-        faults = _faults(error.messages, "")
-        message = "; ".join(f"{fault.pointer.removeprefix('/')}: {fault.detail}" for fault in faults)
-        raise Malformed(message) from None
+        for fault in _faults(error.messages, "", schema):
+            wrong.setdefault(fault.pointer.split("/")[1], fault.detail)
+    else:
+        if not wrong:
+            return loaded
+    raise Malformed("; ".join(f"{name[:100]}: {detail}" for name, detail in wrong.items()))
 
 
-def _faults(messages: object, at: str) -> list[Fault]:
-    if isinstance(messages, dict):
-        return [
-            fault
-            for name, inner in messages.items()
-            for fault in _faults(inner, at if name == "_schema" else f"{at}/{_escape(str(name))}")
-        ]
-    texts = messages if isinstance(messages, list) else [messages]
-    return [Fault(at, str(text)) for text in texts]
+class _Nothing(Schema):
+    """No parameters."""
+
+
+_NOTHING = _Nothing()
+
+
+def no_query(request: web.Request) -> None:
+    """Refuse all query parameters: Malformed."""
+    if request.query_string:
+        query(request, _NOTHING)
+
+
+@lru_cache(maxsize=256)
+def _parameters(schema: Schema) -> dict[str, fields.Field[Any]]:
+    return {
+        name if field.data_key is None else field.data_key: field
+        for name, field in schema.load_fields.items()
+    }
+
+
+def _faults(messages: object, at: str, about: object = None) -> list[Fault]:
+    """Marshmallow's messages, each with its pointer; `about` is the schema or the field that they speak of."""
+    if not isinstance(messages, dict):
+        return [Fault(at, str(text)) for text in (messages if isinstance(messages, list) else [messages])]
+    found: list[Fault] = []
+    for name, inner in messages.items():
+        here = at if name == "_schema" else f"{at}/{_escape(str(name))}"
+        if isinstance(about, fields.Dict) and isinstance(
+            inner, dict
+        ):  # {"key": …, "value": …}: no place in the body
+            for part in inner.values():
+                found += _faults(part, here, about.value_field)
+        else:
+            found += _faults(inner, here, _inside(about, name))
+    return found
+
+
+def _inside(about: object, name: object) -> object:
+    """The field or schema of a member, or of an item, of what `about` describes."""
+    if isinstance(about, fields.List):
+        return about.inner
+    if isinstance(about, fields.Nested):
+        return about.schema if about.many else _inside(about.schema, name)
+    return _parameters(about).get(str(name)) if isinstance(about, Schema) else None
 
 
 def _escape(name: str) -> str:
@@ -150,22 +232,7 @@ def _percent(character: str) -> str:
     return "".join(f"%{byte:02X}" for byte in character.encode())
 
 
-_BRACES_AND_TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
-
-
-def _depth(body: bytes) -> int:
-    """The deepest nesting, as far as MAX_DEPTH; braces in texts do not count."""
-    depth = deepest = 0
-    for found in _BRACES_AND_TEXTS.finditer(body):
-        one = found[0]
-        if one in (b"[", b"{"):
-            depth += 1
-            deepest = max(deepest, depth)
-            if deepest > MAX_DEPTH:
-                break
-        elif one in (b"]", b"}"):
-            depth -= 1
-    return deepest
+_NUL = b"\\u0000"
 
 
 def _nuls(value: object, at: str) -> list[str]:
