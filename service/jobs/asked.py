@@ -29,6 +29,12 @@ def job_id_of(request: web.Request) -> UUID:
         raise NotFound("no such job") from None
 
 
+def job_path(request: web.Request, job_id: UUID) -> str:
+    """The path of a job, under the language of this request's path."""
+    lang = request.match_info.get("lang")
+    return f"/{lang}/api/jobs/{job_id}" if lang else f"/api/jobs/{job_id}"
+
+
 def base_url(request: web.Request) -> str:
     """The origin of links: LAVORI_PUBLIC_URL, or the one that the client called."""
     return request.app[CORE].settings.public_url or f"{request.scheme}://{request.host}"

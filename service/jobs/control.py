@@ -1,13 +1,13 @@
-"""What people do to a job: cancel, suspend, resume, rerun, modify, delete.
+"""What people do to a job: cancel, suspend, resume, rerun, delete.
 
-Every move is one guarded statement: its WHERE names the states that allow it, and "no row" is an answer, told
-as WrongState
-with the state that was found.
+Every move holds the job's row, says why it can't be made (of what it found there), and is then one statement whose
+WHERE names the states that allow it all the same.
 """
 
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from uuid_utils.compat import uuid7
 
 from service.access.audit import Origin, record
@@ -21,10 +21,11 @@ from service.jobs.states import TERMINAL, Status
 from service.jobs.store import NewJob, read_jobs
 from service.jobs.submit import Submitted, insert, offer
 
-Version = int | None
-"""The version that If-Match names; None when anything will do."""
+Versions = list[int] | None
+"""The versions that If-Match allows; None when any will do."""
 
 _ENDED = tuple(status for status in Status if status in TERMINAL)
+_NOT_RUNNING = tuple(status for status in Status if status is not Status.RUNNING)
 
 
 async def may_control(core: Core, principal: Principal, job_id: UUID) -> None:
@@ -43,24 +44,16 @@ UPDATE jobs SET
         jobs.tenant_id)) END,
     cancel_requested_at = coalesce(cancel_requested_at, now()),
     version = version + 1, updated_at = now()
-WHERE id = $1 AND tenant_id = $2 AND status IN ('pending', 'suspended', 'running') AND ($3::int IS NULL OR version = $3)
+WHERE id = $1 AND tenant_id = $2 AND status IN ('pending', 'suspended', 'running')
 RETURNING status
 """
 
 
-async def cancel(core: Core, principal: Principal, job_id: UUID, version: Version, origin: Origin) -> bool:
+async def cancel(core: Core, principal: Principal, job_id: UUID, versions: Versions, origin: Origin) -> bool:
     """Cancel a job: True when it is cancelled, False when it runs and is asked to stop."""
     await may_control(core, principal, job_id)
-    status = await _move(
-        core,
-        principal,
-        "cancel",
-        CANCEL,
-        job_id,
-        version,
-        (Status.PENDING, Status.SUSPENDED, Status.RUNNING),
-        origin,
-    )
+    allowed = (Status.PENDING, Status.SUSPENDED, Status.RUNNING)
+    status = await _move(core, principal, "cancel", CANCEL, job_id, versions, allowed, origin)
     if status == Status.RUNNING:
         await core.dispatcher.cancel(job_id)
     return status == Status.CANCELLED
@@ -68,28 +61,28 @@ async def cancel(core: Core, principal: Principal, job_id: UUID, version: Versio
 
 SUSPEND = """
 UPDATE jobs SET status = 'suspended', modified_at = now(), version = version + 1, updated_at = now()
-WHERE id = $1 AND tenant_id = $2 AND status = 'pending' AND ($3::int IS NULL OR version = $3)
+WHERE id = $1 AND tenant_id = $2 AND status = 'pending'
 RETURNING status
 """
 
 
-async def suspend(core: Core, principal: Principal, job_id: UUID, version: Version, origin: Origin) -> None:
+async def suspend(core: Core, principal: Principal, job_id: UUID, versions: Versions, origin: Origin) -> None:
     """Hold a pending job back."""
     await may_control(core, principal, job_id)
-    await _move(core, principal, "suspend", SUSPEND, job_id, version, (Status.PENDING,), origin)
+    await _move(core, principal, "suspend", SUSPEND, job_id, versions, (Status.PENDING,), origin)
 
 
 RESUME = """
 UPDATE jobs SET status = 'pending', version = version + 1, updated_at = now()
-WHERE id = $1 AND tenant_id = $2 AND status = 'suspended' AND ($3::int IS NULL OR version = $3)
+WHERE id = $1 AND tenant_id = $2 AND status = 'suspended'
 RETURNING status
 """
 
 
-async def resume(core: Core, principal: Principal, job_id: UUID, version: Version, origin: Origin) -> None:
+async def resume(core: Core, principal: Principal, job_id: UUID, versions: Versions, origin: Origin) -> None:
     """Let a suspended job wait for its turn again."""
     await may_control(core, principal, job_id)
-    await _move(core, principal, "resume", RESUME, job_id, version, (Status.SUSPENDED,), origin)
+    await _move(core, principal, "resume", RESUME, job_id, versions, (Status.SUSPENDED,), origin)
     await _offer(core, principal, job_id)
 
 
@@ -102,32 +95,30 @@ WITH again AS (
                     cancel_requested_at = NULL, purge_at = NULL, start_by = NULL, due_at =
                     date_trunc('milliseconds', now()),
                     version = version + 1, updated_at = now()
-    WHERE id = $1 AND tenant_id = $2 AND status IN ('finished', 'failed', 'cancelled') AND ($3::int IS NULL OR
-    version = $3)
+    WHERE id = $1 AND tenant_id = $2 AND status IN ('finished', 'failed', 'cancelled')
       AND EXISTS (SELECT FROM job_requests WHERE job_id = $1 AND can_rerun)
     RETURNING id, status
 ), asked AS (
-    UPDATE job_requests SET run_at = NULL, modified_by = $4 FROM again WHERE job_id = again.id
+    UPDATE job_requests SET run_at = NULL FROM again WHERE job_id = again.id
 )
 SELECT status FROM again
 """
 
 
-async def rerun(core: Core, principal: Principal, job_id: UUID, version: Version, origin: Origin) -> None:
+async def rerun(core: Core, principal: Principal, job_id: UUID, versions: Versions, origin: Origin) -> None:
     """Run an ended job again, under its id and publish link."""
     await may_control(core, principal, job_id)
-    await _move(core, principal, "rerun", RERUN, job_id, version, _ENDED, origin, principal.name)
+    await _move(core, principal, "rerun", RERUN, job_id, versions, _ENDED, origin)
     await _offer(core, principal, job_id)
 
 
-async def rerun_as_new(core: Core, principal: Principal, job_id: UUID, version: Version) -> Submitted:
+async def rerun_as_new(core: Core, principal: Principal, job_id: UUID, versions: Versions) -> Submitted:
     """Make a new job with an ended job's request."""
+    await may_control(core, principal, job_id)
     if not principal.may(Permission.JOBS_CREATE):
         raise Forbidden("this needs the permission jobs:create")
-    await may_control(core, principal, job_id)
     row = await _row(core.pool, principal, job_id)
-    if version is not None and row["version"] != version:
-        raise PreconditionFailed(f"the job is at version {row['version']}")
+    refuse_version(row["version"], versions)
     if row["status"] not in TERMINAL:
         raise WrongState(row["status"], _ENDED)
     if not row["can_rerun"]:
@@ -149,22 +140,23 @@ async def rerun_as_new(core: Core, principal: Principal, job_id: UUID, version: 
 
 
 DELETE = """
-DELETE FROM jobs WHERE id = $1 AND tenant_id = $2 AND status <> 'running' AND ($3::int IS NULL OR version = $3)
-RETURNING status
+DELETE FROM jobs WHERE id = $1 AND tenant_id = $2 AND status <> 'running'
 """
 
 
-async def delete(core: Core, principal: Principal, job_id: UUID, version: Version, origin: Origin) -> None:
+async def delete(core: Core, principal: Principal, job_id: UUID, versions: Versions, origin: Origin) -> None:
     """Remove a job that does not run, with its history; its files go at the next purge."""
     await may_control(core, principal, job_id)
     async with core.pool.acquire() as connection, connection.transaction():
+        before = await _hold(connection, principal, job_id, versions, _NOT_RUNNING)
         await expire_files_of_jobs(connection, principal.tenant_id, [job_id])
-        status = await connection.fetchval(DELETE, job_id, principal.tenant_id, version)
-        if status is None:
-            allowed = tuple(one for one in Status if one is not Status.RUNNING)
-            await _explain_refusal(connection, principal, job_id, version, allowed)
-        await record(connection, principal, "delete", "job", str(job_id), {"status": [status, None]}, origin)
+        await connection.execute(DELETE, job_id, principal.tenant_id)
+        changes = {"status": [before["status"], None]}
+        await record(connection, principal, "delete", "job", str(job_id), changes, origin)
     core.dispatcher.changed(job_id, principal.tenant_id)
+
+
+TOUCH = "UPDATE job_requests SET modified_by = $2 WHERE job_id = $1 AND modified_by <> $2"
 
 
 async def _move(
@@ -173,39 +165,51 @@ async def _move(
     action: str,
     statement: str,
     job_id: UUID,
-    version: Version,
+    versions: Versions,
     allowed: tuple[Status, ...],
     origin: Origin,
-    *more: object,
 ) -> str:
-    """Run one guarded statement and its audit row in a transaction; answers the status that the job has now."""
+    """Make one guarded move, with its audit row, in a transaction; answers the status that the job has then."""
     async with core.pool.acquire() as connection, connection.transaction():
-        status: str | None = await connection.fetchval(statement, job_id, principal.tenant_id, version, *more)
-        if status is None:
-            await _explain_refusal(connection, principal, job_id, version, allowed)
-            raise NotFound("no such job")  # unreachable; keeps `status` a text for the type checker
-        await record(connection, principal, action, "job", str(job_id), {"status": [None, status]}, origin)
+        before = await _hold(connection, principal, job_id, versions, allowed)
+        if action == "rerun" and not before["can_rerun"]:
+            raise NotRerunnable(before["status"])
+        status: str = await connection.fetchval(statement, job_id, principal.tenant_id)
+        await connection.execute(TOUCH, job_id, principal.name)
+        changes = {"status": [before["status"], status]}
+        await record(connection, principal, action, "job", str(job_id), changes, origin)
     core.dispatcher.changed(job_id, principal.tenant_id)
     return status
 
 
-NOW = """
-SELECT status, version, can_rerun FROM jobs JOIN job_requests ON job_id = id WHERE id = $1 AND jobs.tenant_id = $2
+HOLD = """
+SELECT jobs.status, jobs.version, asked.can_rerun FROM jobs JOIN job_requests AS asked ON asked.job_id = jobs.id
+WHERE jobs.id = $1 AND jobs.tenant_id = $2
+FOR NO KEY UPDATE OF jobs
 """
 
 
-async def _explain_refusal(
-    connection: Connection, principal: Principal, job_id: UUID, version: Version, allowed: tuple[Status, ...]
-) -> None:
-    """Say why a guarded statement touched nothing."""
-    now = await connection.fetchrow(NOW, job_id, principal.tenant_id)
+async def _hold(
+    connection: Connection,
+    principal: Principal,
+    job_id: UUID,
+    versions: Versions,
+    allowed: tuple[Status, ...],
+) -> asyncpg.Record:
+    """Hold the job's row until the transaction ends: nothing else moves it now. Raises what forbids the move."""
+    now = await connection.fetchrow(HOLD, job_id, principal.tenant_id)
     if now is None:
         raise NotFound("no such job")
-    if version is not None and now["version"] != version:
-        raise PreconditionFailed(f"the job is at version {now['version']}")
-    if now["status"] in allowed and not now["can_rerun"]:
-        raise NotRerunnable(now["status"])
-    raise WrongState(now["status"], tuple(allowed))
+    refuse_version(now["version"], versions)
+    if now["status"] not in allowed:
+        raise WrongState(now["status"], allowed)
+    return now
+
+
+def refuse_version(version: int, allowed: Versions) -> None:
+    """Raise PreconditionFailed when the job is at another version than the caller will have."""
+    if allowed is not None and version not in allowed:
+        raise PreconditionFailed(f"the job is at version {version}")
 
 
 async def _offer(core: Core, principal: Principal, job_id: UUID) -> None:

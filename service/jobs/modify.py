@@ -8,15 +8,17 @@ import orjson
 
 from service.access.audit import Origin, record
 from service.access.principal import Principal
-from service.errors import Fault, Invalid, NotChangeable, NotFound, PreconditionFailed, WrongState
-from service.jobs.control import Version, may_control
+from service.db.connection import Connection
+from service.errors import Fault, Invalid, NotChangeable, NotFound, WrongState
+from service.jobs.attach import let_go, store_attachment
+from service.jobs.control import Versions, may_control, refuse_version
 from service.jobs.core import Core
 from service.jobs.job import Row
 from service.jobs.queue import Message
 from service.jobs.schemas import MOST_LABELS, JobIn, JobPatch
 from service.jobs.states import PRIORITIES, Priority, Status
 from service.jobs.store import read_jobs
-from service.jobs.submit import offer, store_attachment
+from service.jobs.submit import offer
 from service.web.payload import dumps, load
 
 ALWAYS = frozenset(
@@ -32,7 +34,7 @@ _JOB_PATCH, _JOB_IN = JobPatch(), JobIn()
 
 
 async def modify(
-    core: Core, principal: Principal, job_id: UUID, patch: Any, version: Version, origin: Origin
+    core: Core, principal: Principal, job_id: UUID, patch: Any, versions: Versions, origin: Origin
 ) -> None:
     """Apply a merge patch. Raises Invalid, NotChangeable, PreconditionFailed, NotFound, Forbidden."""
     await may_control(core, principal, job_id)
@@ -40,11 +42,11 @@ async def modify(
     changes = load(
         _JOB_PATCH, {name: value for name, value in patch.items() if name not in FIXED} if fixed else patch
     )
-    await _apply(core, principal, job_id, Changes(changes, fixed), version, origin)
+    await _apply(core, principal, job_id, Changes(changes, fixed), versions, origin)
 
 
 async def replace(
-    core: Core, principal: Principal, job_id: UUID, body: Any, version: Version, origin: Origin
+    core: Core, principal: Principal, job_id: UUID, body: Any, versions: Versions, origin: Origin
 ) -> None:
     """Give a job that has not started a new creation body: what it does not name goes back to its default.
 
@@ -53,7 +55,7 @@ async def replace(
     await may_control(core, principal, job_id)
     asked = load(_JOB_IN, body)
     changes = {name: asked[name] for name in _JOB_PATCH.fields if name in asked}
-    await _apply(core, principal, job_id, Changes(changes, (), asked), version, origin)
+    await _apply(core, principal, job_id, Changes(changes, (), asked), versions, origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Changes:
 
 
 async def _apply(
-    core: Core, principal: Principal, job_id: UUID, wanted: Changes, version: Version, origin: Origin
+    core: Core, principal: Principal, job_id: UUID, wanted: Changes, versions: Versions, origin: Origin
 ) -> None:
     changes = wanted.values
     attached = (
@@ -84,8 +86,7 @@ async def _apply(
         (row,) = await read_jobs(connection, [(job_id, principal.tenant_id)])
         if row is None:
             raise NotFound("no such job")
-        if version is not None and row["version"] != version:
-            raise PreconditionFailed(f"the job is at version {row['version']}")
+        refuse_version(row["version"], versions)
         waiting = row["status"] in WAITING
         if wanted.whole is not None and not waiting:
             raise WrongState(row["status"], WAITING)
@@ -99,8 +100,7 @@ async def _apply(
             if "publish_link_access_scope" in changes:
                 await connection.execute(APPLY_SCOPE, job_id, changes["publish_link_access_scope"])
             if "attachment" in changes:
-                await connection.execute(KEEP, (attached or {}).get("id"))
-                await connection.execute(LET_GO, row["attachment_file_id"])
+                await _exchange(connection, row["attachment_file_id"], (attached or {}).get("id"))
             await record(connection, principal, "modify", "job", str(job_id), dict.fromkeys(changes), origin)
     core.dispatcher.changed(job_id, principal.tenant_id)
     if waiting and changes.keys() & {"run_at", "priority", "worker_tag"}:
@@ -205,8 +205,12 @@ APPLY_SCOPE = "UPDATE links SET scope = $2 WHERE job_id = $1 AND output_id IS NU
 
 KEEP = "UPDATE files SET expires_at = NULL WHERE id = $1"
 
-# Marked, not deleted: purge looks whether another job holds it too.
-LET_GO = "UPDATE files SET expires_at = now() WHERE id = $1"
+
+async def _exchange(connection: Connection, former: UUID | None, kept: UUID | None) -> None:
+    if kept is not None:
+        await connection.execute(KEEP, kept)
+    if former is not None and former != kept:
+        await let_go(connection, former)
 
 
 def merge_patch(target: Any, patch: Any) -> Any:

@@ -26,8 +26,11 @@ CACHE_BYTES = 64 * 1024 * 1024
 Wanted = tuple[UUID, int]
 
 
-class _Rendered(NamedTuple):
+class Rendered(NamedTuple):
+    """A job's JSON, and what of it goes into headers; `base` is the origin of its links."""
+
     version: int
+    status: str
     base: str
     body: bytes
 
@@ -44,7 +47,7 @@ class JobReader:
         self._rows: Batcher[Wanted, asyncpg.Record | None] = Batcher(
             self._read_rows, max_items=128, concurrency=2
         )
-        self._cache: OrderedDict[UUID, _Rendered] = OrderedDict()
+        self._cache: OrderedDict[UUID, Rendered] = OrderedDict()
         self._cached_bytes = 0
 
     async def heading(self, principal: Principal, job_id: UUID) -> Heading:
@@ -62,16 +65,16 @@ class JobReader:
             one for one in found if one is not None and principal.may_read(one.created_by, one.shared_with)
         ]
 
-    async def body(self, principal: Principal, heading: Heading, base: str) -> tuple[int, bytes]:
-        """Version and JSON of the job, at the heading's version or later; `base` is the origin of its links."""
+    async def body(self, principal: Principal, heading: Heading, base: str) -> Rendered:
+        """The job, at the heading's version or later; `base` is the origin of its links."""
         cached = self._cache.get(heading.id)
         if cached is not None and cached.version == heading.version and cached.base == base:
             self._cache.move_to_end(heading.id)
-            return cached.version, cached.body
+            return cached
         row = await self._rows.put((heading.id, principal.tenant_id))
         if row is None:
             raise NotFound("no such job")
-        return row["version"], self.render(row, base)
+        return self.render(row, base)
 
     async def bodies(self, tenant_id: int, found: Sequence[Row], base: str) -> list[bytes]:
         """The JSON of many jobs by their headings (`id`, `version`), in order; those deleted meanwhile are left out."""
@@ -89,12 +92,13 @@ class JobReader:
                 missing.append((one["id"], tenant_id))
         if missing:
             rows = await store.read_jobs(self._pool, missing)
-            bodies.update({row["id"]: self.render(row, base) for row in rows if row is not None})
+            bodies.update({row["id"]: self.render(row, base).body for row in rows if row is not None})
         return {one["id"]: bodies[one["id"]] for one in found if one["id"] in bodies}
 
-    def render(self, row: Row, base: str) -> bytes:
+    def render(self, row: Row, base: str) -> Rendered:
         """Render a row of store.READ, and remember it."""
         body = dumps(job_view(row, lambda link_id: link_url(base, link_id, self._signer.token(link_id))))
+        rendered = Rendered(row["version"], row["status"], base, body)
         job_id = row["id"]
         known = self._cache.pop(job_id, None)
         if known is not None:
@@ -102,13 +106,13 @@ class JobReader:
             if known.version > row["version"]:  # an older read came in late
                 self._cache[job_id] = known
                 self._cached_bytes += len(known.body)
-                return body
-        self._cache[job_id] = _Rendered(row["version"], base, body)
+                return rendered
+        self._cache[job_id] = rendered
         self._cached_bytes += len(body)
         while self._cached_bytes > CACHE_BYTES:
             _, oldest = self._cache.popitem(last=False)
             self._cached_bytes -= len(oldest.body)
-        return body
+        return rendered
 
     async def _read_headings(self, wanted: list[Wanted]) -> list[Heading | None]:
         once = list(set(wanted))  # many may wait for the same job

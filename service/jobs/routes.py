@@ -1,45 +1,53 @@
 """The native API of jobs: load, one call, dump."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 import orjson
 from aiohttp import web
 
-from service.access.audit import origin_of
-from service.access.middleware import principal_of
-from service.errors import Fault, Invalid, LavoriError, TooLarge
+from service.access.audit import Origin, origin_of
+from service.access.middleware import entitled, principal_of
+from service.access.principal import Permission, Principal
+from service.errors import LavoriError, TooLarge, Unavailable
 from service.files.upload import kept_unless_refused, receive_multipart
 from service.jobs import control, store
-from service.jobs.asked import base_url, job_id_of, seconds_to_wait
+from service.jobs.asked import base_url, job_id_of, job_path, seconds_to_wait
 from service.jobs.core import CORE, Core
 from service.jobs.modify import modify, replace
+from service.jobs.reader import Rendered
 from service.jobs.schemas import MOST_IN_A_CALL, MessagesIn, ReadIn, RerunIn
 from service.jobs.selection import INCLUDED, only, with_included
-from service.jobs.states import TERMINAL
+from service.jobs.states import TERMINAL, Status
 from service.jobs.submit import Submission, Submitted, submit_job
 from service.jobs.waiting import wait_for
-from service.web.conditions import etag, is_known, required_version
-from service.web.middleware import problem
+from service.web.conditions import etag, is_known, required_versions
+from service.web.middleware import is_unreachable, problem
 from service.web.payload import (
     JSON,
     fragment,
     json_response,
+    no_query,
     parse_json,
     query,
+    read_array,
     read_body,
     read_json,
+    refuse_nuls,
 )
 
 _READ_IN, _MESSAGES_IN, _RERUN_IN = ReadIn(), MessagesIn(), RerunIn()
-RETRY_AFTER_SECONDS = "1"
+# Suspended jobs wait for a person.
+RETRY_AFTER: Mapping[str, str] = {Status.PENDING: "1", Status.RUNNING: "1", Status.SUSPENDED: "30"}
 
 
 async def create(request: web.Request) -> web.Response:
     """POST /api/jobs: 201 and the whole job; 200 when its idempotency key was known."""
+    no_query(request)
     core = request.app[CORE]
-    principal = principal_of(request)
+    principal = entitled(request, Permission.JOBS_CREATE)
     key = request.headers.get("Idempotency-Key")
     if request.content_type != "multipart/form-data":
         submitted = await submit_job(core, principal, Submission(await read_json(request), key))
@@ -50,53 +58,61 @@ async def create(request: web.Request) -> web.Response:
     )
     async with kept_unless_refused(core.storage, form.file):
         submitted = await submit_job(core, principal, Submission(parse_json(form.job), key, form.file))
-    if submitted.replayed and form.file:
-        await core.storage.delete(form.file.blob.key)
     return await _created(request, submitted)
 
 
 async def _created(request: web.Request, submitted: Submitted) -> web.Response:
-    row = submitted.row
-    headers = dict(JSON)
+    core = request.app[CORE]
+    headers = {"Location": job_path(request, submitted.row["id"])}
     if submitted.replayed:
         headers["Idempotency-Replayed"] = "true"
-    else:
-        headers["Location"] = f"{request.path}/{row['id']}"
-    reader = request.app[CORE].reader
-    status, version, body = row["status"], row["version"], reader.render(row, base_url(request))
-    if status not in TERMINAL and (seconds := seconds_to_wait(request, None)):
-        heading = await wait_for(request, row["id"], seconds, lambda one: one.status in TERMINAL)
-        version, body = await reader.body(principal_of(request), heading, base_url(request))
-        status = heading.status
+    shown = core.reader.render(submitted.row, base_url(request))
+    if shown.status not in TERMINAL and (seconds := seconds_to_wait(request, None)):
+        heading = await wait_for(request, submitted.row["id"], seconds, lambda one: one.status in TERMINAL)
+        shown = await core.reader.body(principal_of(request), heading, base_url(request))
         headers["Preference-Applied"] = f"wait={seconds}"
-    if status not in TERMINAL:
-        headers["Retry-After"] = RETRY_AFTER_SECONDS
-    headers["ETag"] = etag(version)
-    return web.Response(body=body, status=200 if submitted.replayed else 201, headers=headers)
+    return _shown(shown, status=200 if submitted.replayed else 201, headers=headers)
 
 
 async def create_many(request: web.Request) -> web.Response:
-    """POST /api/jobs/batch: up to 1,000 jobs; 207 with what became of each."""
+    """POST /api/jobs/batch: up to 1,000 jobs; 207 with what became of each.
+
+    An `Idempotency-Key` of the whole stands for one of each item that has none of its own: that of its place.
+    """
+    no_query(request)
     core = request.app[CORE]
-    principal = principal_of(request)
-    items = await read_json(request)
-    if not isinstance(items, list):
-        raise Invalid([Fault("#", "must be a JSON array of jobs")])
+    principal = entitled(request, Permission.JOBS_CREATE)
+    items, may_hold_nul = await read_array(request)
     if len(items) > MOST_IN_A_CALL:
         raise TooLarge("the batch", MOST_IN_A_CALL, "jobs")
+    key = request.headers.get("Idempotency-Key")
     base = base_url(request)
 
-    async def one(item: Any) -> dict[str, Any]:
+    async def one(place: int, item: Any) -> dict[str, Any]:
+        has_own = isinstance(item, dict) and item.get("idempotency_key") is not None
+        submission = (
+            Submission(item) if key is None or has_own else Submission(item, key, scope=f"batch {place}")
+        )
         try:
-            submitted = await submit_job(core, principal, Submission(item))
+            if may_hold_nul:
+                refuse_nuls(item)
+            submitted = await submit_job(core, principal, submission)
         except LavoriError as error:
             return {"status": error.status, "problem": problem(error)}
+        except Exception as error:
+            if not is_unreachable(error):
+                raise
+            unavailable = Unavailable("the database can't be reached at the moment")
+            return {"status": unavailable.status, "problem": problem(unavailable)}
         return {
             "status": 200 if submitted.replayed else 201,
-            "job": orjson.Fragment(core.reader.render(submitted.row, base)),
+            "job": orjson.Fragment(core.reader.render(submitted.row, base).body),
         }
 
-    return json_response(await asyncio.gather(*map(one, items)), status=207)
+    results = await asyncio.gather(*(one(place, item) for place, item in enumerate(items)))
+    if results and all(result["status"] == Unavailable.status for result in results):
+        raise Unavailable("the database can't be reached at the moment")
+    return json_response(results, status=207)
 
 
 async def read(request: web.Request) -> web.Response:
@@ -115,101 +131,87 @@ async def read(request: web.Request) -> web.Response:
         )
     else:
         heading = await core.reader.heading(principal, job_id_of(request))
-    headers = {**JSON, "ETag": etag(heading.version)}
-    if heading.status not in TERMINAL:
-        headers["Retry-After"] = RETRY_AFTER_SECONDS
     if is_known(request, heading.version):
-        return web.Response(status=304, headers={"ETag": headers["ETag"]})
-    version, body = await core.reader.body(principal, heading, base_url(request))
-    headers["ETag"] = etag(version)
+        return web.Response(status=304, headers=_headers(heading.version, heading.status))
+    shown = await core.reader.body(principal, heading, base_url(request))
     if asked and asked["fields_"]:
-        body = only(body, asked["fields_"])
+        shown = shown._replace(body=only(shown.body, asked["fields_"]))
     if asked and asked["include"]:
-        included = await with_included(core.pool, {heading.id: body}, asked["include"], INCLUDED)
-        body = included[heading.id]
-    return web.Response(body=body, headers=headers)
+        included = await with_included(core.pool, {heading.id: shown.body}, asked["include"], INCLUDED)
+        shown = shown._replace(body=included[heading.id])
+    return _shown(shown)
 
 
 async def patch(request: web.Request) -> web.Response:
     """PATCH /api/jobs/{id}: JSON Merge Patch."""
+    no_query(request)
     job_id = job_id_of(request)
     body = await read_json(request)
-    await modify(
-        request.app[CORE], principal_of(request), job_id, body, required_version(request), origin_of(request)
-    )
+    core, principal, versions, origin = _caller(request)
+    await modify(core, principal, job_id, body, versions, origin)
     return await _whole(request, job_id)
 
 
 async def put(request: web.Request) -> web.Response:
     """PUT /api/jobs/{id}: a new creation body for a job that has not started."""
+    no_query(request)
     job_id = job_id_of(request)
     body = await read_json(request)
-    core, principal = request.app[CORE], principal_of(request)
-    await replace(core, principal, job_id, body, required_version(request), origin_of(request))
+    core, principal, versions, origin = _caller(request)
+    await replace(core, principal, job_id, body, versions, origin)
     return await _whole(request, job_id)
 
 
 async def delete(request: web.Request) -> web.Response:
     """DELETE /api/jobs/{id}: 204."""
-    await control.delete(
-        request.app[CORE],
-        principal_of(request),
-        job_id_of(request),
-        required_version(request),
-        origin_of(request),
-    )
+    no_query(request)
+    core, principal, versions, origin = _caller(request)
+    await control.delete(core, principal, job_id_of(request), versions, origin)
     return web.Response(status=204)
 
 
 async def cancel(request: web.Request) -> web.Response:
     """POST /api/jobs/{id}/cancel: 200 and cancelled, or 202 and asked to stop."""
+    no_query(request)
     job_id = job_id_of(request)
-    ended = await control.cancel(
-        request.app[CORE], principal_of(request), job_id, required_version(request), origin_of(request)
-    )
+    core, principal, versions, origin = _caller(request)
+    ended = await control.cancel(core, principal, job_id, versions, origin)
     return await _whole(request, job_id, status=200 if ended else 202)
 
 
 async def suspend(request: web.Request) -> web.Response:
     """POST /api/jobs/{id}/suspend."""
+    no_query(request)
     job_id = job_id_of(request)
-    await control.suspend(
-        request.app[CORE], principal_of(request), job_id, required_version(request), origin_of(request)
-    )
+    core, principal, versions, origin = _caller(request)
+    await control.suspend(core, principal, job_id, versions, origin)
     return await _whole(request, job_id)
 
 
 async def resume(request: web.Request) -> web.Response:
     """POST /api/jobs/{id}/resume."""
+    no_query(request)
     job_id = job_id_of(request)
-    await control.resume(
-        request.app[CORE], principal_of(request), job_id, required_version(request), origin_of(request)
-    )
+    core, principal, versions, origin = _caller(request)
+    await control.resume(core, principal, job_id, versions, origin)
     return await _whole(request, job_id)
 
 
 async def rerun(request: web.Request) -> web.Response:
     """POST /api/jobs/{id}/rerun: 200, the same job again; 201, a new one, with `as_new`."""
-    core = request.app[CORE]
+    no_query(request)
     job_id = job_id_of(request)
     asked = await read_body(request, _RERUN_IN) if request.can_read_body else {"as_new": False}
-    if not asked["as_new"]:
-        await control.rerun(
-            core, principal_of(request), job_id, required_version(request), origin_of(request)
-        )
-        return await _whole(request, job_id)
-    submitted = await control.rerun_as_new(core, principal_of(request), job_id, required_version(request))
-    row = submitted.row
-    headers = {
-        **JSON,
-        "ETag": etag(row["version"]),
-        "Location": f"{request.path.rpartition(str(job_id))[0]}{row['id']}",
-    }
-    return web.Response(body=core.reader.render(row, base_url(request)), status=201, headers=headers)
+    core, principal, versions, origin = _caller(request)
+    if asked["as_new"]:
+        return await _created(request, await control.rerun_as_new(core, principal, job_id, versions))
+    await control.rerun(core, principal, job_id, versions, origin)
+    return await _whole(request, job_id)
 
 
 async def attempts(request: web.Request) -> web.Response:
     """GET /api/jobs/{id}/attempts."""
+    no_query(request)
     core: Core = request.app[CORE]
     heading = await core.reader.heading(principal_of(request), job_id_of(request))
     rows = await store.attempts_of(core.pool, heading.id)
@@ -231,12 +233,29 @@ async def messages(request: web.Request) -> web.Response:
     return json_response(envelope, headers=headers)
 
 
+def _caller(request: web.Request) -> tuple[Core, Principal, control.Versions, Origin]:
+    return request.app[CORE], principal_of(request), required_versions(request), origin_of(request)
+
+
 async def _whole(request: web.Request, job_id: UUID, *, status: int = 200) -> web.Response:
-    core = request.app[CORE]
-    principal = principal_of(request)
+    core, principal = request.app[CORE], principal_of(request)
     heading = await core.reader.heading(principal, job_id)
-    version, body = await core.reader.body(principal, heading, base_url(request))
-    return web.Response(body=body, status=status, headers={**JSON, "ETag": etag(version)})
+    return _shown(await core.reader.body(principal, heading, base_url(request)), status=status)
+
+
+def _shown(shown: Rendered, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """A response that is the whole job."""
+    more = headers or {}
+    return web.Response(
+        body=shown.body, status=status, headers={**JSON, **_headers(shown.version, shown.status), **more}
+    )
+
+
+def _headers(version: int, status: str) -> dict[str, str]:
+    """ETag, and after how many seconds to look again while the job is not at its end."""
+    if status in TERMINAL:
+        return {"ETag": etag(version)}
+    return {"ETag": etag(version), "Retry-After": RETRY_AFTER[status]}
 
 
 routes = [

@@ -1,6 +1,8 @@
 """What the calls about jobs take: marshmallow is the one description of every shape."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from marshmallow import Schema, fields, validate
 
@@ -18,12 +20,26 @@ _SCOPES = validate.OneOf(["public", "private", "organization"])
 _DAY = 86_400
 
 
+class Moment(fields.AwareDateTime):
+    """A time with its zone, kept in UTC and to the millisecond: what comes in is what will be shown."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> datetime:
+        given = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            moment = given.astimezone(UTC)
+        except OverflowError:
+            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE) from None
+        return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
 def _text(most: int) -> fields.String:
     return fields.String(load_default=None, allow_none=True, validate=validate.Length(max=most))
 
 
-def time() -> fields.AwareDateTime:
-    return fields.AwareDateTime(format="iso", load_default=None, allow_none=True, validate=_YEARS)
+def time() -> Moment:
+    return Moment(format="iso", load_default=None, allow_none=True, validate=_YEARS)
 
 
 def _seconds(most: int) -> fields.Integer:
@@ -102,7 +118,7 @@ class JobPatch(Schema):
         allow_none=True,
         validate=validate.Length(max=MOST_LABELS),
     )
-    run_at = fields.AwareDateTime(format="iso", allow_none=True, validate=_YEARS)
+    run_at = Moment(format="iso", allow_none=True, validate=_YEARS)
     expires_in = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1, 365 * _DAY))
     timeout_seconds = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1, 7 * _DAY))
     max_attempts = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1, 100))
@@ -111,7 +127,7 @@ class JobPatch(Schema):
     client_request_id = fields.String(allow_none=True, validate=validate.Length(max=255))
     correlation_id = fields.String(allow_none=True, validate=validate.Length(max=255))
     notify = fields.Nested(NotifyIn, allow_none=True)
-    purge_at = fields.AwareDateTime(format="iso", allow_none=True, validate=_YEARS)
+    purge_at = Moment(format="iso", allow_none=True, validate=_YEARS)
 
 
 class RerunIn(Schema):

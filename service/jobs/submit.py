@@ -4,7 +4,8 @@ Permission, the body, the type's params, the attachment's bytes; then one statem
 key, the row and its request; after the commit a nudge, which nobody waits for. A 201 means: it is in PostgreSQL.
 """
 
-import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,25 +15,21 @@ import asyncpg
 from uuid_utils.compat import uuid7
 
 from service.access.principal import Permission, Principal
-from service.errors import Fault, Forbidden, IdempotencyKeyReused, Invalid, TooLarge, UnknownJobType
-from service.files.names import clean_name, media_type
-from service.files.store import insert_file, take_attachment
+from service.errors import Fault, Forbidden, IdempotencyKeyReused, Invalid, UnknownJobType
 from service.files.upload import Upload
 from service.jobs import queue
-from service.jobs.attachment import Address, parse_file
+from service.jobs.attach import keep, let_go, read_attachment
 from service.jobs.core import Core
 from service.jobs.idempotency import key_digest, request_hash
 from service.jobs.job import Row
 from service.jobs.jobtype import JobType
-from service.jobs.schemas import JobIn
+from service.jobs.schemas import AttachmentIn, JobIn
 from service.jobs.states import PRIORITIES, Priority
 from service.jobs.store import NewJob, job_of_key, read_jobs
 from service.web.payload import dumps, load
 
 OFFERED_AHEAD = timedelta(hours=1)  # what is due later is offered by redeliver when its time comes
-LARGE = 262_144  # from this size on, base64 is decoded off the loop
-
-_JOB_IN = JobIn()
+_JOB_IN, _ATTACHMENT_IN = JobIn(), AttachmentIn()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +54,25 @@ async def submit_job(core: Core, principal: Principal, submission: Submission) -
     """Create a job. Raises Forbidden, Invalid, UnknownJobType, TooLarge, IdempotencyKeyReused."""
     if not principal.may(Permission.JOBS_CREATE):
         raise Forbidden("this needs the permission jobs:create")
-    ask = load(_JOB_IN, submission.body)
-    job_type = _job_type(core, ask)
-    key = _key(ask, submission.key)
-    load(job_type.params, ask["args"], "#/args")
+    try:
+        ask = load(_JOB_IN, submission.body)
+        job_type = type_of(core.job_types, ask["type"], ask["definition"])
+        load(job_type.params, ask["args"], "#/args")
+        key = key_of(ask["idempotency_key"], submission.key)
+        given = await read_attachment(ask["attachment"], submission.upload, job_type)
+    except Invalid as first:
+        raise await _all_faults(core, principal, submission, first) from None
     digest = hashed = None
     if key is not None:
         digest = key_digest(
             submission.scope, principal.tenant_id, principal.name, ask["definition"] or job_type.code, key
         )
         hashed = request_hash(submission.body, submission.upload.blob.sha256 if submission.upload else None)
-        if (ask["attachment"] or submission.upload) and (
-            replay := await _replay(core, principal, digest, hashed)
-        ):
+        if given is not None and (replay := await _replay(core, principal, digest, hashed)):
+            if submission.upload:
+                await core.storage.delete(submission.upload.blob.key)
             return replay
-    attached = await _attach(core, principal, ask, job_type, submission.upload)
+    attached = await keep(core, principal, given, ask["attachment"])
     job = NewJob(
         id=uuid7(),
         tenant_id=principal.tenant_id,
@@ -104,7 +105,13 @@ async def submit_job(core: Core, principal: Principal, submission: Submission) -
         digest=digest,
         request_hash=hashed,
     )
-    return await insert(core, principal, job, attached)
+    submitted = None
+    try:
+        submitted = await insert(core, principal, job, attached)
+    finally:
+        if attached.get("is_new") and (submitted is None or submitted.replayed):
+            await let_go(core.pool, attached["id"])  # purge looks whether a job holds it after all
+    return submitted
 
 
 async def insert(core: Core, principal: Principal, job: NewJob, attached: dict[str, Any]) -> Submitted:
@@ -128,26 +135,65 @@ def offer(core: Core, row: Row) -> None:
         core.dispatcher.nudge(queue.Message.of(row))
 
 
-def _job_type(core: Core, ask: dict[str, Any]) -> JobType:
-    if ask["definition"] is not None:
+def type_of(job_types: Mapping[str, JobType], code: str | None, definition: str | None) -> JobType:
+    """The installed type. Raises UnknownJobType, Invalid."""
+    if definition is not None:
         raise Invalid([Fault("#/definition", "no such job definition")])
-    if ask["type"] is None:
+    if code is None:
         raise Invalid([Fault("#/type", "Missing data for required field.")])
-    job_type = core.job_types.get(ask["type"])
+    job_type = job_types.get(code)
     if job_type is None:
-        raise UnknownJobType(
-            [Fault("#/type", f"no such job type; installed are: {', '.join(sorted(core.job_types))}")]
-        )
+        installed = ", ".join(sorted(job_types))
+        raise UnknownJobType([Fault("#/type", f"no such job type; installed are: {installed}")])
     return job_type
 
 
-def _key(ask: dict[str, Any], header: str | None) -> str | None:
+def key_of(field: str | None, header: str | None) -> str | None:
     """The idempotency key: of the header or of the body, and the same where both are given."""
     if header is not None and not (1 <= len(header) <= 64 and header.isprintable()):  # noqa: PLR2004
         raise Invalid([Fault("#/idempotency_key", "Idempotency-Key must be 1 to 64 printable characters")])
-    if header is not None and ask["idempotency_key"] not in (None, header):
+    if header is not None and field not in (None, header):
         raise Invalid([Fault("#/idempotency_key", "differs from the header Idempotency-Key")])
-    return header if header is not None else ask["idempotency_key"]
+    return header if header is not None else field
+
+
+async def _all_faults(core: Core, principal: Principal, submission: Submission, first: Invalid) -> Invalid:
+    """Everything that is wrong with a submission that is refused: each part is looked at, whatever the others are."""
+    body = submission.body
+    if not isinstance(body, dict):
+        return first
+    found: list[Invalid] = []
+
+    @contextmanager
+    def noting() -> Iterator[None]:
+        try:
+            yield
+        except Invalid as error:
+            found.append(error)
+
+    with noting():
+        load(_JOB_IN, body)
+    code, definition, args, key, attachment = (
+        body.get(name) for name in ("type", "definition", "args", "idempotency_key", "attachment")
+    )
+    job_type = None
+    if isinstance(code, str | None) and isinstance(definition, str | None):
+        with noting():
+            job_type = type_of(core.job_types, code, definition)
+    if job_type and ("args" not in body or isinstance(args, dict)):
+        with noting():
+            load(job_type.params, args or {}, "#/args")
+    if isinstance(key, str | None):
+        with noting():
+            key_of(key, submission.key)
+    with noting():
+        asked = load(_ATTACHMENT_IN, attachment, "#/attachment") if isinstance(attachment, dict) else None
+        given = await read_attachment(asked, submission.upload, job_type)
+        if isinstance(given, UUID):
+            await keep(core, principal, given, asked)
+    faults = list(dict.fromkeys(fault for one in found for fault in one.faults))
+    kind = UnknownJobType if any(isinstance(one, UnknownJobType) for one in found) else Invalid
+    return kind(faults)
 
 
 async def _replay(core: Core, principal: Principal, digest: bytes, hashed: bytes) -> Submitted | None:
@@ -159,68 +205,6 @@ async def _replay(core: Core, principal: Principal, digest: bytes, hashed: bytes
         raise IdempotencyKeyReused("this idempotency key was used with another request")
     (row,) = await read_jobs(core.pool, [(known["job_id"], principal.tenant_id)])
     return None if row is None else Submitted(row, replayed=True)
-
-
-async def _attach(
-    core: Core, principal: Principal, ask: dict[str, Any], job_type: JobType, upload: Upload | None
-) -> dict[str, Any]:
-    attachment = ask["attachment"]
-    if upload is not None:
-        if attachment:
-            raise Invalid([Fault("#/attachment", "is given twice: as a part and in the job")])
-        return await _keep(core, principal, upload)
-    if attachment is None:
-        if job_type.needs_attachment:
-            raise Invalid([Fault("#/attachment", f"the job type {job_type.code} needs an attachment")])
-        return {}
-    return await store_attachment(core, principal, attachment)
-
-
-async def store_attachment(core: Core, principal: Principal, attachment: dict[str, Any]) -> dict[str, Any]:
-    """Store, or look up, what an AttachmentIn names: `id` (or `url`), `name`, `mime_type`, `size`, `sha256`.
-
-    A new file's row lives a day on its own, and for good once a job names it. Raises Invalid, TooLarge.
-    """
-    if (attachment["file"] is None) == (attachment["id"] is None):
-        raise Invalid([Fault("#/attachment", "needs either file or id")])
-    if attachment["id"] is not None:
-        stored = await take_attachment(core.pool, principal.tenant_id, principal.name, attachment["id"])
-        if stored is None:
-            raise Invalid([Fault("#/attachment/id", "no such attachment")])
-        name = clean_name(attachment["name"]) if attachment["name"] else stored.name
-        mime_type = media_type(attachment["mime_type"], name) if attachment["mime_type"] else stored.mime_type
-        return _columns(attachment["id"], name, mime_type, stored.size, stored.sha256)
-    text = attachment["file"]
-    parsed = await asyncio.to_thread(parse_file, text) if len(text) > LARGE else parse_file(text)
-    if isinstance(parsed, Address):
-        named = clean_name(attachment["name"]) if attachment["name"] else None
-        typed = media_type(attachment["mime_type"], named or "") if attachment["mime_type"] else None
-        return {"url": parsed.url, "name": named, "mime_type": typed}  # None: whoever fetches it will know
-    most = core.settings.max_attachment
-    if len(parsed.data) > most:
-        raise TooLarge("the attachment", most)
-    name = clean_name(attachment["name"])
-    async with core.storage.create(most) as writer:
-        await writer.write(parsed.data)
-    mime_type = media_type(attachment["mime_type"] or parsed.mime_type, name)
-    return await _keep(core, principal, Upload(writer.blob, name, mime_type))
-
-
-async def _keep(core: Core, principal: Principal, upload: Upload) -> dict[str, Any]:
-    """Write the row of bytes that are stored."""
-    file_id = await insert_file(
-        core.pool,
-        tenant_id=principal.tenant_id,
-        name=upload.name,
-        mime_type=upload.mime_type,
-        blob=upload.blob,
-        created_by=principal.name,
-    )
-    return _columns(file_id, upload.name, upload.mime_type, upload.blob.size, upload.blob.sha256)
-
-
-def _columns(file_id: UUID, name: str, mime_type: str, size: int, sha256: bytes) -> dict[str, Any]:
-    return {"id": file_id, "name": name, "mime_type": mime_type, "size": size, "sha256": sha256}
 
 
 def _row(job: NewJob, decided: asyncpg.Record, attached: dict[str, Any]) -> Row:

@@ -150,7 +150,8 @@ async def _tell_job(
             await stream.write(event("gone", dumps({"id": job_id})))
             return
         if first or heading.version > told:
-            version, body = await core.reader.body(principal, heading, base)
+            shown = await core.reader.body(principal, heading, base)
+            version, body = shown.version, shown.body
             messages = await _messages(core, job_id, told, version)
             if first and messages:
                 # The whole job at once; without an id, since older messages follow under theirs.
