@@ -15,7 +15,7 @@ from arq.connections import ArqRedis
 from service.db.pool import UNREACHABLE, create_pool
 from service.files.storage import open_storage
 from service.jobs import queue
-from service.jobs.claims import Tags
+from service.jobs.claims import worker_tags
 from service.jobs.jobtype import JobTypes
 from service.settings import Settings
 from workers.consumer import consume
@@ -27,12 +27,13 @@ from workers.upkeep.expire import expire
 from workers.upkeep.purge import purge
 from workers.upkeep.redeliver import redeliver
 from workers.upkeep.rescue import rescue
+from workers.upkeep.tally import tally
 
 log = structlog.get_logger()
 
 VERSION = "0.1.0"
 CLOSE_SECONDS = 5.0
-DUTIES: tuple[Callable[[Runtime], Awaitable[None]], ...] = (redeliver, rescue, expire, purge)
+DUTIES: tuple[Callable[[Runtime], Awaitable[None]], ...] = (redeliver, rescue, expire, purge, tally)
 
 
 async def run_worker(settings: Settings, job_types: JobTypes) -> None:
@@ -119,13 +120,3 @@ async def _sweep(runtime: Runtime, duty: Callable[[Runtime], Awaitable[None]]) -
         except Exception:
             log.exception("upkeep failed", action="upkeep.failed", duty=duty.__name__)
         await asyncio.sleep(runtime.settings.sweep_seconds * random.uniform(0.8, 1.0))  # noqa: S311
-
-
-def worker_tags(words: tuple[str, ...]) -> Tags:
-    """LAVORI_WORKER_TAGS: `*` takes any or none, `a` jobs tagged a and untagged ones, `!a` only jobs tagged a."""
-    named = tuple(word.removeprefix("!") for word in words if word not in ("*", ""))
-    return Tags(
-        only_tagged=bool(named) and all(word.startswith("!") for word in words),
-        any_tag="*" in words or not words,
-        named=named,
-    )

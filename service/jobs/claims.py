@@ -68,6 +68,16 @@ class Tags(NamedTuple):
     named: tuple[str, ...]
 
 
+def worker_tags(words: tuple[str, ...]) -> Tags:
+    """LAVORI_WORKER_TAGS: `*` takes any or none, `a` jobs tagged a and untagged ones, `!a` only jobs tagged a."""
+    named = tuple(word.removeprefix("!") for word in words if word not in ("*", ""))
+    return Tags(
+        only_tagged=bool(named) and all(word.startswith("!") for word in words),
+        any_tag="*" in words or not words,
+        named=named,
+    )
+
+
 async def claim_pending(
     connection: asyncpg.Pool,
     wanted: Sequence[tuple[UUID, UUID]],

@@ -2,8 +2,7 @@
 
 import pytest
 
-from service.jobs.claims import Tags
-from workers.main import worker_tags
+from service.jobs.claims import Tags, worker_tags
 
 
 @pytest.mark.parametrize(
