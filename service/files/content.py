@@ -10,7 +10,7 @@ from service.files.conditions import Answer, decide
 from service.files.names import content_disposition
 from service.files.storage import Storage
 from service.files.store import StoredFile
-from service.web.middleware import REQUEST_ID, problem_response
+from service.web.middleware import problem_response
 
 log = structlog.get_logger()
 
@@ -35,8 +35,6 @@ async def send(
         refused.headers["Content-Range"] = f"bytes */{file.size}"
         return refused
     response = web.StreamResponse(status=answer.status, headers=_headers(file, answer))
-    if request_id := request.get(REQUEST_ID):
-        response.headers["X-Request-Id"] = request_id
     if request.method == "HEAD" or not answer.length:
         await response.prepare(request)
         return response

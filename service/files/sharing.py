@@ -6,7 +6,8 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from service.files.store import Executor, StoredFile
+from service.db.connection import Executor
+from service.files.store import StoredFile
 
 
 @dataclass(frozen=True, slots=True)

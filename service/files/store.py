@@ -7,18 +7,17 @@ is deleted, it is a time after which purge takes row and bytes, unless something
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 from uuid_utils.compat import uuid7
 
-from service.db.connection import Connection
+from service.db.connection import Executor
 from service.errors import NotFound
 from service.files.blob import Blob
 from service.files.storage import Storage
 
-Executor: TypeAlias = asyncpg.Pool | Connection
 # Longer than the slowest way from a blob's last byte to its row.
 ORPHAN_GRACE = timedelta(hours=1)
 _BATCH = 1000

@@ -1,5 +1,6 @@
 """An API of files alone, on a real server and real storage, with callers and jobs to try it on."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,9 +27,9 @@ from service.files.routes import routes
 from service.files.storage import Storage, open_storage
 from service.files.store import insert_file
 from service.files.upload import MultipartJob, kept_unless_refused, receive_multipart
-from service.keys import POOL, SETTINGS
+from service.keys import DRAINING, POOL, SETTINGS
 from service.settings import Settings
-from service.web.middleware import edge
+from service.web.middleware import edge, sign
 from service.web.payload import json_response, parse_json
 
 Client: TypeAlias = TestClient[web.Request, web.Application]
@@ -197,6 +198,8 @@ async def receive(request: web.Request) -> web.Response:
 
 def application(pool: asyncpg.Pool, storage: Storage, **environment: str) -> web.Application:
     app = web.Application(middlewares=[edge, authenticate])
+    app.on_response_prepare.append(sign)
+    app[DRAINING] = asyncio.Event()
     app[POOL], app[STORAGE], app[SIGNER], app[FORMS] = pool, storage, LinkSigner(["s3cret"]), []
     sizes = {"LAVORI_MAX_JSON_BODY": str(MAX_JSON), "LAVORI_MAX_ATTACHMENT": str(MAX_ATTACHMENT)}
     app[SETTINGS] = Settings.from_environ(sizes | environment)
