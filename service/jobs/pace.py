@@ -8,14 +8,16 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 import asyncpg
 import structlog
 from aiohttp import web
 
 from service.db.pool import UNREACHABLE
+from service.jobs.reader import Rendered
 from service.jobs.states import TERMINAL, Status
+from service.jobs.store import Heading
 from service.keys import POOL
 
 log = structlog.get_logger()
@@ -55,6 +57,13 @@ class Pace:
         known = self._known.get(tenant_id)
         return known[1].get(job_type) if known else None
 
+    def retry_after(self, tenant_id: int, job: Heading | Rendered) -> int | None:
+        """The job's Retry-After, in seconds; None for one that has ended."""
+        if job.status in TERMINAL:
+            return None
+        typical = self.typical_seconds(tenant_id, job.type)
+        return seconds_until_news(job.status, job.due_at, job.started_at, typical, datetime.now(UTC))
+
     async def measured(self, tenant_id: int) -> dict[str, float]:
         """The median run times by type, not older than a second."""
         known = self._known.get(tenant_id)
@@ -89,16 +98,14 @@ async def pace_of(app: web.Application) -> AsyncIterator[None]:
         measuring.cancel()
 
 
-def retry_after(
+def seconds_until_news(
     status: str, due_at: datetime, started_at: datetime | None, typical: float | None, now: datetime
-) -> int | None:
-    """In how many seconds (1 to 60) it is worth asking for a job again; None for one that has ended.
+) -> int:
+    """In how many seconds (1 to 60) it is worth asking again for a job that has not ended.
 
     A job that waits for its time, until then; one that waits for its turn, as long as such jobs run; a running one,
     until such jobs end, and past that, or without history, a tenth of the time that it has run.
     """
-    if status in TERMINAL:
-        return None
     if status == Status.SUSPENDED:
         return LONGEST
     ran = (now - started_at).total_seconds() if status == Status.RUNNING and started_at else 0.0

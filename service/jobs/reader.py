@@ -7,6 +7,7 @@ keyed by what the version promises, never by time, so it is never stale.
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -31,6 +32,9 @@ class Rendered(NamedTuple):
 
     version: int
     status: str
+    type: str
+    due_at: datetime
+    started_at: datetime | None
     base: str
     body: bytes
 
@@ -98,7 +102,9 @@ class JobReader:
     def render(self, row: Row, base: str) -> Rendered:
         """Render a row of store.READ, and remember it."""
         body = dumps(job_view(row, lambda link_id: link_url(base, link_id, self._signer.token(link_id))))
-        rendered = Rendered(row["version"], row["status"], base, body)
+        rendered = Rendered(
+            row["version"], row["status"], row["type"], row["due_at"], row["started_at"], base, body
+        )
         job_id = row["id"]
         known = self._cache.pop(job_id, None)
         if known is not None:

@@ -17,10 +17,12 @@ from service.jobs import control, store
 from service.jobs.asked import base_url, job_id_of, job_path, seconds_to_wait
 from service.jobs.core import CORE, Core
 from service.jobs.modify import modify, replace
+from service.jobs.pace import PACE
 from service.jobs.reader import Rendered
 from service.jobs.schemas import MOST_IN_A_CALL, MessagesIn, ReadIn, RerunIn
 from service.jobs.selection import INCLUDED, only, with_included
-from service.jobs.states import TERMINAL, Status
+from service.jobs.states import TERMINAL
+from service.jobs.store import Heading
 from service.jobs.submit import Submission, Submitted, submit_job
 from service.jobs.waiting import wait_for
 from service.web.conditions import etag, is_known, required_versions
@@ -39,8 +41,6 @@ from service.web.payload import (
 )
 
 _READ_IN, _MESSAGES_IN, _RERUN_IN = ReadIn(), MessagesIn(), RerunIn()
-# Suspended jobs wait for a person.
-RETRY_AFTER: Mapping[str, str] = {Status.PENDING: "1", Status.RUNNING: "1", Status.SUSPENDED: "30"}
 
 
 async def create(request: web.Request) -> web.Response:
@@ -71,7 +71,7 @@ async def _created(request: web.Request, submitted: Submitted) -> web.Response:
         heading = await wait_for(request, submitted.row["id"], seconds, lambda one: one.status in TERMINAL)
         shown = await core.reader.body(principal_of(request), heading, base_url(request))
         headers["Preference-Applied"] = f"wait={seconds}"
-    return _shown(shown, status=200 if submitted.replayed else 201, headers=headers)
+    return _shown(request, shown, status=200 if submitted.replayed else 201, headers=headers)
 
 
 async def create_many(request: web.Request) -> web.Response:
@@ -132,14 +132,14 @@ async def read(request: web.Request) -> web.Response:
     else:
         heading = await core.reader.heading(principal, job_id_of(request))
     if is_known(request, heading.version):
-        return web.Response(status=304, headers=_headers(heading.version, heading.status))
+        return web.Response(status=304, headers=_headers(request, heading))
     shown = await core.reader.body(principal, heading, base_url(request))
     if asked and asked["fields_"]:
         shown = shown._replace(body=only(shown.body, asked["fields_"]))
     if asked and asked["include"]:
         included = await with_included(core.pool, {heading.id: shown.body}, asked["include"], INCLUDED)
         shown = shown._replace(body=included[heading.id])
-    return _shown(shown)
+    return _shown(request, shown)
 
 
 async def patch(request: web.Request) -> web.Response:
@@ -240,22 +240,23 @@ def _caller(request: web.Request) -> tuple[Core, Principal, control.Versions, Or
 async def _whole(request: web.Request, job_id: UUID, *, status: int = 200) -> web.Response:
     core, principal = request.app[CORE], principal_of(request)
     heading = await core.reader.heading(principal, job_id)
-    return _shown(await core.reader.body(principal, heading, base_url(request)), status=status)
+    return _shown(request, await core.reader.body(principal, heading, base_url(request)), status=status)
 
 
-def _shown(shown: Rendered, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+def _shown(
+    request: web.Request, shown: Rendered, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
     """A response that is the whole job."""
     more = headers or {}
-    return web.Response(
-        body=shown.body, status=status, headers={**JSON, **_headers(shown.version, shown.status), **more}
-    )
+    return web.Response(body=shown.body, status=status, headers={**JSON, **_headers(request, shown), **more})
 
 
-def _headers(version: int, status: str) -> dict[str, str]:
+def _headers(request: web.Request, job: Heading | Rendered) -> dict[str, str]:
     """ETag, and after how many seconds to look again while the job is not at its end."""
-    if status in TERMINAL:
-        return {"ETag": etag(version)}
-    return {"ETag": etag(version), "Retry-After": RETRY_AFTER[status]}
+    seconds = request.app[PACE].retry_after(principal_of(request).tenant_id, job)
+    if seconds is None:
+        return {"ETag": etag(job.version)}
+    return {"ETag": etag(job.version), "Retry-After": str(seconds)}
 
 
 routes = [

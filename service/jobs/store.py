@@ -111,17 +111,21 @@ async def job_of_key(connection: asyncpg.Pool, digest: bytes) -> asyncpg.Record 
 
 
 class Heading(NamedTuple):
-    """The narrow part of a job: enough to say who may see it and whether it changed."""
+    """The narrow part of a job: enough to say who may see it, whether it changed, and when to look again."""
 
     id: UUID
     version: int
     status: str
+    type: str
+    due_at: datetime
+    started_at: datetime | None
     created_by: str
     shared_with: list[str]
 
 
 HEADINGS = """
-SELECT jobs.id, jobs.tenant_id, jobs.version, jobs.status, jobs.created_by, job_definitions.shared_with
+SELECT jobs.id, jobs.tenant_id, jobs.version, jobs.status, jobs.type, jobs.due_at, jobs.started_at, jobs.created_by,
+       job_definitions.shared_with
 FROM unnest($1::uuid[], $2::int[]) AS wanted(id, tenant_id)
 JOIN jobs ON jobs.id = wanted.id AND jobs.tenant_id = wanted.tenant_id
 LEFT JOIN job_definitions ON job_definitions.tenant_id = jobs.tenant_id AND job_definitions.code = jobs.definition
@@ -133,7 +137,14 @@ async def headings(connection: asyncpg.Pool, wanted: Sequence[tuple[UUID, int]])
     rows = await connection.fetch(HEADINGS, *zip(*wanted, strict=True))
     found = {
         (row["id"], row["tenant_id"]): Heading(
-            row["id"], row["version"], row["status"], row["created_by"], row["shared_with"] or []
+            row["id"],
+            row["version"],
+            row["status"],
+            row["type"],
+            row["due_at"],
+            row["started_at"],
+            row["created_by"],
+            row["shared_with"] or [],
         )
         for row in rows
     }
