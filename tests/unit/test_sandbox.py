@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-import sandbox_work as work
 
+import sandbox_work as work
 from service.jobs.jobtype import JobFailed
 from workers.sandbox import MIB, sandboxed
 
