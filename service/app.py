@@ -16,7 +16,7 @@ from service.files import routes as files_routes
 from service.files.keys import SIGNER, STORAGE
 from service.files.links import LinkSigner
 from service.files.storage import open_storage
-from service.jobs import explain, listing, pace, queue, stats, watch
+from service.jobs import actions, explain, listing, pace, queue, stats, watch
 from service.jobs import routes as jobs_routes
 from service.jobs.core import CORE, make_core
 from service.jobs.jobtype import JobTypes
@@ -26,7 +26,7 @@ from service.web import health, problems
 from service.web.middleware import edge, sign
 
 JOB_TYPES = web.AppKey("job_types", JobTypes)
-FEATURES = (jobs_routes, listing, stats, explain, watch, files_routes, access_routes, dovuti_routes, health, problems)
+FEATURES = (jobs_routes, listing, stats, explain, watch, actions, files_routes, access_routes, dovuti_routes, health, problems)
 OPEN = (health, problems)
 POOL_SIZE = 16
 LANGUAGE = "/{lang:[A-Za-z][A-Za-z]|lang}"

@@ -28,6 +28,11 @@ _ENDED = tuple(status for status in Status if status in TERMINAL)
 _NOT_RUNNING = tuple(status for status in Status if status is not Status.RUNNING)
 
 
+def no_such_job() -> NotFound:
+    """What is said of a job that is not there, or not to be seen."""
+    return NotFound("no such job")
+
+
 async def may_control(core: Core, principal: Principal, job_id: UUID) -> None:
     """Raise NotFound for a job that the caller may not see, Forbidden for one that is not theirs to change."""
     heading = await core.reader.heading(principal, job_id)

@@ -11,7 +11,7 @@ import asyncpg
 import orjson
 from aiohttp import web
 from marshmallow import Schema, fields, validate
-from multidict import MultiDict
+from multidict import MultiDict, MultiMapping
 
 from service.access.middleware import principal_of
 from service.access.principal import Permission, Principal
@@ -101,7 +101,7 @@ async def lists_of(app: web.Application) -> AsyncIterator[None]:
 async def list_(request: web.Request) -> web.Response:
     """GET /api/jobs: a page of the jobs that the caller may see."""
     core, principal, secrets = request.app[CORE], principal_of(request), request.app[SETTINGS].secret_keys
-    asked = _asked(request)
+    asked = _asked(request.query)
     asking = dumps([principal.tenant_id, {name: asked[name] for name in asked if name not in _BESIDES}])
     start = _start(asked, secrets, asking)
     envelope: dict[str, Any] = {}
@@ -127,11 +127,34 @@ async def list_(request: web.Request) -> web.Response:
     return json_response(envelope, headers=headers)
 
 
-def _asked(request: web.Request) -> dict[str, Any]:
+async def matching(request: web.Request, wanted: MultiMapping[str], most: int) -> tuple[list[UUID], int]:
+    """The ids of the jobs that the list would show for this query, at most so many, and how many there are in all.
+
+    Raises Malformed for what the list would refuse, and for what says nothing about which jobs.
+    """
+    if about_pages := sorted(set(wanted) & {"limit", "cursor", "count", "fields", "include"}):
+        raise Malformed(f"a filter has no {', '.join(about_pages)}")
+    asked = _asked(wanted)
+    async with request.app[LISTS].connection() as connection:
+        question = await _question(connection, principal_of(request), asked)
+        counted = await count(connection, question, asked["q"])
+        ids: list[UUID] = []
+        end: Spot | None = Spot(0, None)
+        while end is not None and len(ids) < most:
+            step = most - len(ids)
+            if asked["q"]:
+                rows, end = await search(connection, question, end, step, asked["q"])
+            else:
+                rows, end = await page(connection, question, end, step)
+            ids += [row["id"] for row in rows]
+    return ids, counted
+
+
+def _asked(given: MultiMapping[str]) -> dict[str, Any]:
     """The query, with `labels` and `label_choices` from label.KEY, and `q` as patterns of its words."""
     rest: MultiDict[str] = MultiDict()
     labels: dict[str, list[str]] = {}
-    for name, text in request.query.items():
+    for name, text in given.items():
         if name.startswith(LABEL):
             labels.setdefault(name.removeprefix(LABEL), []).extend(text.split(","))
         else:
