@@ -1,7 +1,6 @@
 """`lavori serve`: one API process."""
 
 import asyncio
-import errno
 import signal
 
 import uvloop
@@ -9,6 +8,8 @@ from aiohttp import web
 
 from service.app import create_app
 from service.cli.front_door import installed_job_types, leave, read_settings
+from service.dev.child import DevError
+from service.dev.ports import demand_port
 from service.errors import Unavailable
 from service.keys import DRAINING
 from service.settings import REQUIRED_OUTSIDE_DEV, Settings
@@ -20,19 +21,21 @@ BACKLOG = 1024
 def run() -> None:
     """Run until SIGTERM or SIGINT, then finish what is under way."""
     settings = read_settings(REQUIRED_OUTSIDE_DEV)
-    app = create_app(settings, installed_job_types(settings))
+    shared = settings.api_processes > 1
     try:
-        uvloop.run(serve(app, settings))
-    except Unavailable as error:
+        if not shared:
+            demand_port(settings.host, settings.port)  # before anything starts
+        app = create_app(settings, installed_job_types(settings))
+        uvloop.run(serve(app, settings, shared=shared))
+    except (DevError, Unavailable) as error:
         leave(str(error))
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            leave(f"Port {settings.port} of {settings.host} is taken: set PORT to another, or free it.")
-        raise
 
 
-async def serve(app: web.Application, settings: Settings) -> None:
-    """Serve `app` until a signal: then say so to its waiting requests, stop accepting, and let handlers finish."""
+async def serve(app: web.Application, settings: Settings, *, shared: bool) -> None:
+    """Serve `app` until a signal: then say so to its waiting requests, stop accepting, and let handlers finish.
+
+    Several processes may have the port when each says that it is `shared` (SO_REUSEPORT).
+    """
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -40,8 +43,6 @@ async def serve(app: web.Application, settings: Settings) -> None:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=HANDLER_SECONDS)
     await runner.setup()
     try:
-        # Several processes share a port by SO_REUSEPORT; one alone does not, and so learns that it is taken.
-        shared = settings.api_processes > 1
         site = web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG, reuse_port=shared)
         await site.start()
         await stopping.wait()

@@ -103,7 +103,8 @@ class Keeper:
             if self._was_ready:
                 self._say(f"ended ({_ending(status)}); starting it again in {pause:.1f} s")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._stopping.wait()
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     async def _run(self) -> int:

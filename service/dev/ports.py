@@ -36,3 +36,9 @@ def is_taken(host: str, port: int) -> bool:
             raise DevError(f"Port {port} may not be used by this user: set PORT to 1024 or more.") from error
         raise DevError(f"{host} is no address of this machine: set HOST to one that is.") from error
     return False
+
+
+def demand_port(host: str, port: int) -> None:
+    """Raise DevError, in words for an operator, when the API cannot have the port."""
+    if is_taken(host, port):
+        raise DevError(f"Port {port} of {host} is taken: set PORT to another, or free it.")

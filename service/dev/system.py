@@ -10,7 +10,7 @@ import asyncpg
 from service.db.migrate import migrate
 from service.dev.child import Child, DevError
 from service.dev.kept import Secrets, kept_secrets, locked
-from service.dev.ports import is_taken
+from service.dev.ports import demand_port
 from service.dev.postgres import postgres_child
 from service.dev.supervisor import Supervisor
 from service.dev.valkey import valkey_child
@@ -42,10 +42,7 @@ async def run_system(
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, on_signal)
     with locked(settings.data):
-        if is_taken(settings.host, settings.port):
-            raise DevError(
-                f"Port {settings.port} of {settings.host} is taken: set PORT to another, or free it."
-            )
+        demand_port(settings.host, settings.port)
         starting = asyncio.create_task(_start(supervisor, settings, environ), name="start the system")
         stop = asyncio.create_task(stopping.wait(), name="wait for a signal")
         try:
