@@ -66,9 +66,7 @@ async def test_a_child_that_never_becomes_ready_is_given_up_with_its_last_words(
 
     argv = (sys.executable, "-c", "import sys; sys.exit('FATAL: no room')")
     keeper = Keeper(Child("broken", argv, log=tmp_path / "log", ready=never), print)
-    with pytest.raises(
-        DevError, match=r"broken does not start \(exit code 1\)\. Its last words: no room"
-    ):
+    with pytest.raises(DevError, match=r"broken does not start \(exit code 1\)\. Its last words: no room"):
         await keeper.start()
     await keeper.stop()
 

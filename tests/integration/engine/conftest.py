@@ -10,13 +10,14 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 from arq.connections import ArqRedis
 
+import engine_jobs
+import odd_jobs
 from running import running_worker
 from service.app import create_app
 from service.dev.ports import free_port
 from service.jobs import queue
 from service.jobs.jobtype import JobType, JobTypes
 from service.settings import Settings
-from tests import engine_jobs, odd_jobs
 
 ADMIN_KEY = "an-admin-key-for-the-tests"
 
