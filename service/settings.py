@@ -41,6 +41,7 @@ DEFAULTS: Mapping[str, str] = {
     "JOB_TYPES": "",
     "LAVORI_METRICS_TOKEN": "",
     "LAVORI_LOG_LEVEL": "info",
+    "LAVORI_LOG_FORMAT": "auto",
 }
 
 # These may come from a file instead (a container's secret): NAME_FILE=/run/secrets/name.
@@ -63,6 +64,7 @@ TAG = re.compile(r"\*|!?[^\s!*]+")
 MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 LARGEST_PORT = 65535
 LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("auto", "json", "text")
 
 
 class SettingsError(Exception):
@@ -106,6 +108,7 @@ class Settings:
     job_types: tuple[str, ...]
     metrics_token: str | None = field(repr=False)
     log_level: str
+    log_format: str
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], required: Collection[str] = ()) -> Self:
@@ -141,6 +144,7 @@ class Settings:
             job_types=read.words("JOB_TYPES", MODULE, "a module's dotted name"),
             metrics_token=read.text("LAVORI_METRICS_TOKEN") or None,
             log_level=read.one_of("LAVORI_LOG_LEVEL", LOG_LEVELS),
+            log_format=read.one_of("LAVORI_LOG_FORMAT", LOG_FORMATS),
         )
         read.together("OIDC_ISSUER", "OIDC_AUDIENCE")
         read.required(required)

@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 from service.access.identities import IDENTITIES
 from service.access.principal import Permission, Principal
 from service.errors import Forbidden, Unauthenticated
+from service.telemetry.logs import bind_more
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 AnyHandler = TypeVar("AnyHandler", bound=Handler)
@@ -55,6 +56,7 @@ async def identify(request: web.Request) -> Principal | None:
         if code != principal.tenant_code:
             raise Forbidden(f"{CUSTOMER_CODE} is not the code of the token's tenant")
     request[PRINCIPAL] = principal
+    bind_more(tenant=principal.tenant_code, principal=principal.name)
     return principal
 
 

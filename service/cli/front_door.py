@@ -18,7 +18,7 @@ def read_settings(required: Collection[str] = ()) -> Settings:
         settings = Settings.from_environ(os.environ, required)
     except SettingsError as error:
         leave("\n".join(error.faults), BAD_SETTINGS)
-    configure_logs(settings.log_level)
+    configure_logs(settings)
     return settings
 
 

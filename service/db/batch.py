@@ -11,6 +11,7 @@ its items is tried alone, and only the guilty ones get the error.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from typing import Generic, TypeVar
 
 import asyncpg
@@ -53,7 +54,8 @@ class Batcher(Generic[Item, Result]):
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         if len(self._flushers) < self._concurrency:
-            flusher = asyncio.create_task(self._run())
+            # It works for many: what it logs must not carry the facts of the one request that woke it.
+            flusher = asyncio.create_task(self._run(), context=Context())
             self._flushers.add(flusher)
             flusher.add_done_callback(self._flushers.discard)
         return future

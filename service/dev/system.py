@@ -92,7 +92,15 @@ def _child_environ(
         "PYTHONUNBUFFERED": "1",
     }
     inherited = {name: value for name, value in environ.items() if name.removesuffix("_FILE") not in ours}
-    return {"LAVORI_LOG_LEVEL": "warning"} | inherited | ours
+    return _child_logs() | {name: value for name, value in inherited.items() if value} | ours
+
+
+def _child_logs() -> dict[str, str]:
+    """What children log unless the environment says otherwise: what needs somebody, for who reads our own stderr."""
+    return {
+        "LAVORI_LOG_LEVEL": "warning",
+        "LAVORI_LOG_FORMAT": "text" if sys.stderr.isatty() else "json",
+    }
 
 
 # -P keeps the folder that we are started in off the path: it may hold another package named service.

@@ -20,6 +20,7 @@ from service.errors import (
     Unavailable,
 )
 from service.keys import DRAINING
+from service.telemetry.logs import bind
 from service.web.payload import dumps
 
 log = structlog.get_logger()
@@ -36,6 +37,7 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
     given = request.headers.get("X-Request-Id")
     request_id = given if given and _SANE_ID.fullmatch(given) else secrets.token_hex(12)
     request[REQUEST_ID] = request_id
+    bind(request_id=request_id)
     try:
         response = await handler(request)
     except LavoriError as error:
