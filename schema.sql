@@ -300,6 +300,15 @@ CREATE TABLE workers (
     beat_at      timestamptz(3) NOT NULL DEFAULT now()
 ) WITH (fillfactor = 50);
 
+-- Counters and histograms of all processes, added up: one scrape of any API process tells of all workers. Unlogged,
+-- since they are for graphs: writing waits for no disk, and after a crash they begin at zero.
+CREATE UNLOGGED TABLE metric_sums (
+    sample  text COLLATE "C" NOT NULL,
+    labels  text COLLATE "C" NOT NULL,                 -- JSON with sorted names
+    value   double precision NOT NULL,
+    PRIMARY KEY (sample, labels)
+) WITH (fillfactor = 50);
+
 -- What is owed and what was done ------------------------------------------------------------------------------------
 
 CREATE TABLE outbox (                                  -- notices, owed since the transaction that settled the job

@@ -18,28 +18,63 @@ from service.files.links import LinkSigner
 from service.files.storage import open_storage
 from service.jobs import actions, explain, listing, pace, queue, stats, watch
 from service.jobs import routes as jobs_routes
+from service.jobs.backlog import backlog
 from service.jobs.core import CORE, make_core
 from service.jobs.jobtype import JobTypes
 from service.keys import DRAINING, POOL, REDIS, SETTINGS
 from service.settings import Settings
-from service.web import health, problems
+from service.telemetry.metrics import METRICS, SYSTEM, ApiMetrics
+from service.web import health, problems, scrape
+from service.web.health import MIGRATED
+from service.web.measurements import measure, measurements
 from service.web.middleware import edge, sign
+from service.web.observe import observe
 
 JOB_TYPES = web.AppKey("job_types", JobTypes)
-FEATURES = (jobs_routes, listing, stats, explain, watch, actions, files_routes, access_routes, dovuti_routes, health, problems)
-OPEN = (health, problems)
+FEATURES = (
+    jobs_routes,
+    listing,
+    stats,
+    explain,
+    watch,
+    actions,
+    files_routes,
+    access_routes,
+    dovuti_routes,
+    health,
+    problems,
+    scrape,
+)
+OPEN = (health, problems, scrape)
 POOL_SIZE = 16
 LANGUAGE = "/{lang:[A-Za-z][A-Za-z]|lang}"
 
 
 def create_app(settings: Settings, job_types: JobTypes) -> web.Application:
     """The API over these settings and job types; its parts start and stop with it."""
-    app = web.Application(middlewares=[edge, authenticate], client_max_size=settings.max_json_body)
+    metrics = ApiMetrics()
+    app = web.Application(
+        middlewares=[observe(metrics), edge, authenticate], client_max_size=settings.max_json_body
+    )
+    measure(app, metrics)
     app[SETTINGS] = settings
     app[JOB_TYPES] = job_types
     app[DRAINING] = asyncio.Event()
+    app[MIGRATED] = asyncio.Event()
     app.on_response_prepare.append(sign)
-    app.cleanup_ctx.extend((database, identities, jobs, watch.hub_of, listing.lists_of, stats.stats_of, pace.pace_of))
+    app.cleanup_ctx.extend(
+        (
+            database,
+            measurements,
+            identities,
+            jobs,
+            backlog,
+            watch.hub_of,
+            listing.lists_of,
+            stats.stats_of,
+            pace.pace_of,
+        )
+    )
     for feature in FEATURES:
         for route in feature.routes:
             if feature in OPEN:
@@ -56,7 +91,12 @@ async def database(app: web.Application) -> AsyncIterator[None]:
     """PostgreSQL: the pool, and the admin key of the settings."""
     settings = app[SETTINGS]
     assert settings.database_url is not None  # noqa: S101 - the command line has checked it
-    pool: asyncpg.Pool = await create_pool(settings.database_url, size=POOL_SIZE, application="lavori api")
+    pool: asyncpg.Pool = await create_pool(
+        settings.database_url,
+        size=POOL_SIZE,
+        application="lavori api",
+        on_wait=app[METRICS].process.pool_wait.observe,
+    )
     app[POOL] = pool
     if settings.admin_key is not None:
         async with pool.acquire() as connection:
@@ -74,6 +114,15 @@ async def jobs(app: web.Application) -> AsyncIterator[None]:
     app[REDIS] = queue.connect(settings.redis_url)
     dispatcher = queue.Dispatcher(app[REDIS])
     job_types: JobTypes = app[JOB_TYPES]
-    app[CORE] = make_core(settings, job_types, app[POOL], app[STORAGE], app[SIGNER], dispatcher)
+    app[CORE] = make_core(
+        settings,
+        job_types,
+        app[POOL],
+        app[STORAGE],
+        app[SIGNER],
+        dispatcher,
+        app[METRICS],
+        app[SYSTEM],
+    )
     yield
     await dispatcher.close()

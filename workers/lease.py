@@ -47,14 +47,14 @@ class LeaseLost(Exception):
 class Lease:
     """One claim that this process holds; `stopped` tells its job why to stop."""
 
-    __slots__ = ("job_id", "lease_id", "lost", "renewed_at", "stopped", "tenant_id")
+    __slots__ = ("claimed_at", "job_id", "lease_id", "lost", "renewed_at", "stopped", "tenant_id")
 
     def __init__(self, job_id: UUID, tenant_id: int, lease_id: UUID, claimed_at: float) -> None:
         """Take over a claim that was asked for at `claimed_at` (monotonic seconds)."""
         self.job_id = job_id
         self.tenant_id = tenant_id
         self.lease_id = lease_id
-        self.renewed_at = claimed_at
+        self.claimed_at = self.renewed_at = claimed_at
         self.stopped: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()
         self.lost = False  # nothing may be written any more
 

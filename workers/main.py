@@ -12,12 +12,15 @@ from uuid import uuid4
 import structlog
 from arq.connections import ArqRedis
 
+from service.db.metric_sums import summed
 from service.db.pool import UNREACHABLE, create_pool
 from service.files.storage import open_storage
 from service.jobs import queue
 from service.jobs.claims import worker_tags
 from service.jobs.jobtype import JobTypes
 from service.settings import Settings
+from service.telemetry.loop_lag import watch_loop
+from service.telemetry.metrics import ProcessMetrics, SystemMetrics
 from workers.consumer import consume
 from workers.ear import listen
 from workers.lease import LeaseKeeper, Stop, WorkerFacts
@@ -54,11 +57,18 @@ async def work(settings: Settings, job_types: JobTypes, stop: asyncio.Event) -> 
     facts = WorkerFacts(
         worker_id, list(settings.worker_tags), sorted(job_types), settings.worker_concurrency, VERSION
     )
-    pool = await create_pool(settings.database_url, size=12, application="lavori worker")
+    system = SystemMetrics()
+    process = ProcessMetrics(system.registry, "worker")
+    pool = await create_pool(
+        settings.database_url, size=12, application="lavori worker", on_wait=process.pool_wait.observe
+    )
     redis = queue.connect(settings.redis_url)
     dispatcher = queue.Dispatcher(redis)
     try:
-        async with LeaseKeeper(settings.database_url, facts, settings.lease_seconds) as keeper:
+        async with (
+            summed(pool, system.registry),
+            LeaseKeeper(settings.database_url, facts, settings.lease_seconds) as keeper,
+        ):
             runtime = Runtime(
                 settings=settings,
                 job_types=job_types,
@@ -70,8 +80,9 @@ async def work(settings: Settings, job_types: JobTypes, stop: asyncio.Event) -> 
                 keeper=keeper,
                 book=ProgressBook(pool, dispatcher.changed),
                 slots=Slots(settings.worker_concurrency),
+                system=system,
             )
-            await _work(runtime, queue.connect(settings.redis_url), stop)
+            await _work(runtime, queue.connect(settings.redis_url), stop, process)
     finally:
         await dispatcher.close()
         with suppress(TimeoutError):  # a job that was abandoned may hold a connection for ever
@@ -79,13 +90,14 @@ async def work(settings: Settings, job_types: JobTypes, stop: asyncio.Event) -> 
                 await pool.close()
 
 
-async def _work(runtime: Runtime, redis: ArqRedis, stop: asyncio.Event) -> None:
+async def _work(runtime: Runtime, redis: ArqRedis, stop: asyncio.Event, process: ProcessMetrics) -> None:
     log.info(
         "worker started", action="worker.started", worker=runtime.worker_id, concurrency=runtime.slots.size
     )
     async with asyncio.TaskGroup() as parts:
         feeding = parts.create_task(consume(runtime, redis))
         others = [parts.create_task(listen(runtime, redis)), parts.create_task(runtime.book.run())]
+        others.append(parts.create_task(watch_loop(process.loop_lag.observe)))
         others += [parts.create_task(_sweep(runtime, duty)) for duty in DUTIES]
         await stop.wait()
         feeding.cancel()

@@ -16,6 +16,7 @@ from service.jobs import queue
 from service.jobs.claims import Settlement
 from service.jobs.jobtype import JobFailed, JobType
 from service.jobs.states import Status
+from service.telemetry.logs import bind
 from service.web.payload import dumps, load, parse_json
 from workers.context import JobContext
 from workers.fetch import fetch_attachment
@@ -44,11 +45,14 @@ async def run_job(ctx: dict[str, Any], job_id: str) -> None:
     lease = Lease(row["id"], row["tenant_id"], row["lease_id"], asked_at)
     runtime.keeper.hold(lease)
     try:
+        bind(job_id=job_id, type=row["type"], tenant_id=row["tenant_id"], run=row["run"], claim=row["claim"])
+        log.info("job started", action="job.started", attempt=row["attempt"], worker=runtime.worker_id)
+        runtime.system.queue_wait.observe(max(0.0, (row["claimed_at"] - row["due_at"]).total_seconds()))
         job_type = runtime.job_types[row["type"]]
         job = JobContext(row, {}, lease, runtime.book, runtime.pool, runtime.storage, runtime.settings)
         ending = await _run(runtime, job_type, job, lease, row)
         if lease.lost:
-            log.warning("lease lost, nothing written", action="job.fenced", job_id=job_id, type=job_type.code)
+            _fenced(runtime)
             return
         outcome = decide(
             ending,
@@ -84,8 +88,6 @@ async def _run(
         log.error(
             "a job does not heed its cancellation and is abandoned",
             action="job.abandoned",
-            job_id=str(job.id),
-            type=job.type,
         )
         return Ending(stop=stop, abandoned=True)
     if task.cancelled():
@@ -94,7 +96,7 @@ async def _run(
     if error is None:
         return Ending(result=task.result(), stop=stop)
     if not isinstance(error, JobFailed | LeaseLost):
-        log.error("a job type raised", action="job.error", job_id=str(job.id), type=job.type, exc_info=error)
+        log.error("a job type raised", action="job.error", exc_info=error)
     return Ending(error=error, stop=stop)
 
 
@@ -162,14 +164,16 @@ async def _write(
     order = SettleOrder(settlement, entry.lines() if entry else [])
     row = await _until_reachable(lease, lambda: runtime.settle(order))
     if row is None:
-        log.warning("lease lost, nothing written", action="job.fenced", job_id=str(job.id), type=job.type)
+        _fenced(runtime)
         return
+    runtime.system.run_duration.observe(time.monotonic() - lease.claimed_at)
+    if ended:
+        runtime.system.finished(job.type, row["status"]).inc()
     log.info(
         "job settled",
         action=f"job.{outcome.attempt_outcome}",
-        job_id=str(job.id),
-        type=job.type,
         status=row["status"],
+        error=failure.code if failure else None,
     )
     if row["status"] == Status.PENDING:
         runtime.dispatcher.nudge(queue.Message.of(row))
@@ -187,6 +191,11 @@ async def _until_reachable(lease: Lease, write: Callable[[], Awaitable[T]]) -> T
 
 def _unwritable(code: str, message: str) -> Outcome:
     return Outcome(Status.FAILED, "failed", failure=Failure(code, message, retryable=False))
+
+
+def _fenced(runtime: Runtime) -> None:
+    runtime.system.fenced_writes.inc()
+    log.warning("lease lost, nothing written", action="job.fenced")
 
 
 async def _output(job: JobContext, outcome: Outcome) -> tuple[str | None, str | None]:

@@ -15,6 +15,7 @@ from service.jobs import claims
 from service.jobs.jobtype import JobType
 from service.jobs.queue import Dispatcher
 from service.settings import Settings
+from service.telemetry.metrics import SystemMetrics
 from workers.lease import LeaseKeeper
 from workers.progress import ProgressBook
 
@@ -80,6 +81,7 @@ class Runtime:
     keeper: LeaseKeeper
     book: ProgressBook
     slots: Slots
+    system: SystemMetrics = field(default_factory=SystemMetrics)
     walked: asyncpg.Record | None = None  # where redeliver's walk through a long queue has come to
     claiming: Batcher[tuple[UUID, UUID], asyncpg.Record | None] = field(init=False)
     settling: Batcher[SettleOrder, asyncpg.Record | None] = field(init=False)

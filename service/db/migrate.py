@@ -10,6 +10,8 @@ from pathlib import Path
 
 import asyncpg
 
+from service.db.connection import Executor
+
 HERE = Path(__file__).parent
 MIGRATIONS = HERE / "migrations"
 # Beside this file in an installed package, at the top of the repository otherwise.
@@ -103,6 +105,6 @@ async def is_prepared(connection: asyncpg.Connection) -> bool:
 APPLIED_NUMBERS = "SELECT number FROM schema_migrations"
 
 
-async def applied_numbers(connection: asyncpg.Connection) -> set[int]:
+async def applied_numbers(connection: Executor) -> set[int]:
     """The numbers of the migrations that the database has, 0 for schema.sql."""
     return {row["number"] for row in await connection.fetch(APPLIED_NUMBERS)}

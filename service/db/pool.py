@@ -1,8 +1,12 @@
 """The connections to PostgreSQL."""
 
 import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from service.errors import Unavailable
 
@@ -23,17 +27,44 @@ async def _keep_as_it_is(_: asyncpg.Connection) -> None:
     """Replace asyncpg's reset on release: no session's state is ever changed, and it costs a round trip."""
 
 
-async def create_pool(dsn: str, *, size: int = 16, application: str = "lavori") -> asyncpg.Pool:
+class TimedPool(asyncpg.Pool):
+    """Tells `on_wait` how many seconds each caller waited for a connection."""
+
+    def __init__(self, *args: object, on_wait: Callable[[float], object], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._on_wait = on_wait
+
+    # A private method, because every way to a connection leads through it; tests/integration/test_pool.py watches.
+    async def _acquire(self, timeout: float | None) -> PoolConnectionProxy:
+        began = time.perf_counter()
+        connection: PoolConnectionProxy = await super()._acquire(timeout)  # type: ignore[misc]
+        self._on_wait(time.perf_counter() - began)
+        return connection
+
+
+async def create_pool(
+    dsn: str,
+    *,
+    size: int = 16,
+    application: str = "lavori",
+    on_wait: Callable[[float], object] = lambda _: None,
+) -> asyncpg.Pool:
     """Open a pool of at most `size` connections; raises Unavailable when the server does not answer.
 
-    A statement may take 30 s, a connection 5 s to make: nothing waits for ever.
+    A statement may take 30 s, a connection 5 s to make: nothing waits for ever. `on_wait` is told the seconds that
+    each caller waited for a connection.
     """
     try:
         return await asyncio.wait_for(
-            asyncpg.create_pool(
+            TimedPool(
                 dsn,
+                on_wait=on_wait,
                 min_size=min(2, size),
                 max_size=size,
+                max_queries=50_000,
+                loop=None,
+                connection_class=asyncpg.Connection,
+                record_class=asyncpg.Record,
                 timeout=5,
                 command_timeout=30,
                 max_inactive_connection_lifetime=300,

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from service.access.middleware import identify, open_to_all
 from service.access.principal import Principal
-from service.errors import Forbidden, Gone, NotFound, NotReady, Unauthenticated
+from service.errors import Forbidden, Gone, LavoriError, NotFound, NotReady, Unauthenticated
 from service.files import sharing
 from service.files.conditions import decide
 from service.files.content import etag_of, send
@@ -18,6 +18,7 @@ from service.files.keys import SIGNER, STORAGE
 from service.files.sharing import OpenedLink
 from service.files.store import StoredFile
 from service.keys import POOL
+from service.telemetry.metrics import METRICS
 
 _SENDING = (200, 206)
 
@@ -26,6 +27,14 @@ _SENDING = (200, 206)
 async def download(request: web.Request) -> web.StreamResponse:
     """Send what the link leads to: the output it was made for, or the first one of the job's current run."""
     link = await _link(request)
+    try:
+        return await _follow(request, link)
+    except LavoriError as error:
+        request.app[METRICS].downloads(link.scope, error.code).inc()
+        raise
+
+
+async def _follow(request: web.Request, link: OpenedLink) -> web.StreamResponse:
     # A public link is the same for everyone: a token that is sent along is not even looked at.
     caller = None if link.scope == "public" else await _entitled(request, link)
     if link.revoked or link.expired:
@@ -75,10 +84,13 @@ async def _count(
     request: web.Request, link: OpenedLink, caller: Principal | None, *, continuing: bool
 ) -> None:
     pool, name = request.app[POOL], caller.name if caller else None
+    downloads = request.app[METRICS].downloads
     if continuing and await sharing.continue_download_if_begun(pool, link.id, name, request.remote):
+        downloads(link.scope, "continued").inc()
         return
     if not await sharing.count_download_if_live(pool, link.id, name, request.remote):
         raise Gone(_USED_UP)
+    downloads(link.scope, "begun").inc()
 
 
 _UNKNOWN = "no such link"

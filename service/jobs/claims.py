@@ -50,7 +50,7 @@ WITH wanted AS (
     FROM free WHERE jobs.id = free.id
     RETURNING jobs.id, jobs.number, jobs.tenant_id, jobs.type, jobs.run, jobs.attempt, jobs.claim, jobs.max_attempts,
               jobs.timeout_seconds, jobs.priority, jobs.worker_tag, jobs.lease_id, jobs.created_by,
-              jobs.created_at, jobs.started_at, jobs.crashes
+              jobs.created_at, jobs.started_at, jobs.crashes, jobs.due_at, jobs.claimed_at
 )
 SELECT claimed.*, asked.args, asked.attachment_url, asked.attachment_name, asked.attachment_mime_type,
        files.size AS attachment_size, files.storage_key AS attachment_key
@@ -390,7 +390,7 @@ UPDATE jobs SET status = 'cancelled', terminated_at = now(), version = jobs.vers
     'retryable', false),
     output = 'the job had not started when its time was over'
 FROM late, tenants WHERE jobs.id = late.id AND tenants.id = jobs.tenant_id
-RETURNING jobs.id, jobs.tenant_id
+RETURNING jobs.id, jobs.tenant_id, jobs.type
 """
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import structlog
 from uuid_utils.compat import uuid7
 
 from service.access.audit import Origin, record
@@ -20,6 +21,8 @@ from service.jobs.job import Row
 from service.jobs.states import TERMINAL, Status
 from service.jobs.store import NewJob, read_jobs
 from service.jobs.submit import Submitted, insert, offer
+
+log = structlog.get_logger()
 
 Versions = list[int] | None
 """The versions that If-Match allows; None when any will do."""
@@ -184,11 +187,15 @@ async def _move(
         changes = {"status": [before["status"], status]}
         await record(connection, principal, action, "job", str(job_id), changes, origin)
     core.dispatcher.changed(job_id, principal.tenant_id)
+    log.info("job moved", action="job.moved", job_id=str(job_id), by=action, status=status)
+    if status == Status.CANCELLED:
+        core.system.finished(before["type"], status).inc()
     return status
 
 
 HOLD = """
-SELECT jobs.status, jobs.version, asked.can_rerun FROM jobs JOIN job_requests AS asked ON asked.job_id = jobs.id
+SELECT jobs.type, jobs.status, jobs.version, asked.can_rerun
+FROM jobs JOIN job_requests AS asked ON asked.job_id = jobs.id
 WHERE jobs.id = $1 AND jobs.tenant_id = $2
 FOR NO KEY UPDATE OF jobs
 """

@@ -14,6 +14,7 @@ from service.jobs.jobtype import JobType
 from service.jobs.queue import Dispatcher
 from service.jobs.reader import JobReader
 from service.settings import Settings
+from service.telemetry.metrics import ApiMetrics, SystemMetrics
 
 
 @dataclass(slots=True)
@@ -26,6 +27,8 @@ class Core:
     storage: Storage
     dispatcher: Dispatcher
     reader: JobReader
+    metrics: ApiMetrics
+    system: SystemMetrics
     inserting: Batcher[store.NewJob, asyncpg.Record | None] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -45,6 +48,9 @@ def make_core(
     storage: Storage,
     signer: LinkSigner,
     dispatcher: Dispatcher,
+    metrics: ApiMetrics,
+    system: SystemMetrics,
 ) -> Core:
     """Put the parts together."""
-    return Core(settings, job_types, pool, storage, dispatcher, JobReader(pool, signer))
+    reader = JobReader(pool, signer)
+    return Core(settings, job_types, pool, storage, dispatcher, reader, metrics, system)

@@ -12,10 +12,11 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import structlog
 from uuid_utils.compat import uuid7
 
 from service.access.principal import Permission, Principal
-from service.errors import Fault, Forbidden, IdempotencyKeyReused, Invalid, UnknownJobType
+from service.errors import Fault, Forbidden, IdempotencyKeyReused, Invalid, LavoriError, UnknownJobType
 from service.files.upload import Upload
 from service.jobs import queue
 from service.jobs.attach import keep, let_go, read_attachment
@@ -27,6 +28,8 @@ from service.jobs.schemas import AttachmentIn, JobIn
 from service.jobs.states import PRIORITIES, Priority
 from service.jobs.store import NewJob, job_of_key, read_jobs
 from service.web.payload import dumps, load
+
+log = structlog.get_logger()
 
 OFFERED_AHEAD = timedelta(hours=1)  # what is due later is offered by redeliver when its time comes
 _JOB_IN, _ATTACHMENT_IN = JobIn(), AttachmentIn()
@@ -52,6 +55,17 @@ class Submitted:
 
 async def submit_job(core: Core, principal: Principal, submission: Submission) -> Submitted:
     """Create a job. Raises Forbidden, Invalid, UnknownJobType, TooLarge, IdempotencyKeyReused."""
+    try:
+        return await _submit(core, principal, submission)
+    except Exception as error:
+        refused = isinstance(error, LavoriError) and error.status < 500  # noqa: PLR2004
+        code = submission.body.get("type") if isinstance(submission.body, dict) else None
+        known = isinstance(code, str) and code in core.job_types
+        core.metrics.submitted(code if known else "unknown", "refused" if refused else "failed").inc()
+        raise
+
+
+async def _submit(core: Core, principal: Principal, submission: Submission) -> Submitted:
     if not principal.may(Permission.JOBS_CREATE):
         raise Forbidden("this needs the permission jobs:create")
     try:
@@ -122,6 +136,8 @@ async def insert(core: Core, principal: Principal, job: NewJob, attached: dict[s
             row = _row(job, decided, attached)
             offer(core, row)
             core.dispatcher.changed(job.id, job.tenant_id)
+            core.metrics.submitted(job.type, "created").inc()
+            log.info("job submitted", action="job.submitted", job_id=str(job.id), type=job.type)
             return Submitted(row, replayed=False)
         assert job.digest is not None and job.request_hash is not None  # noqa: S101, PT018 - only a key can be taken
         if replay := await _replay(core, principal, job.digest, job.request_hash):
@@ -204,7 +220,10 @@ async def _replay(core: Core, principal: Principal, digest: bytes, hashed: bytes
     if known["request_hash"] != hashed:
         raise IdempotencyKeyReused("this idempotency key was used with another request")
     (row,) = await read_jobs(core.pool, [(known["job_id"], principal.tenant_id)])
-    return None if row is None else Submitted(row, replayed=True)
+    if row is None:
+        return None
+    core.metrics.submitted(row["type"], "replayed").inc()
+    return Submitted(row, replayed=True)
 
 
 def _row(job: NewJob, decided: asyncpg.Record, attached: dict[str, Any]) -> Row:

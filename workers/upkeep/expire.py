@@ -1,7 +1,12 @@
 """Cancels the jobs that did not start within their `expires_in`."""
 
+import structlog
+
 from service.jobs import claims
+from service.jobs.states import Status
 from workers.runtime import Runtime
+
+log = structlog.get_logger()
 
 
 async def expire(runtime: Runtime) -> None:
@@ -9,3 +14,5 @@ async def expire(runtime: Runtime) -> None:
     while rows := await claims.expire_unstarted(runtime.pool):
         for row in rows:
             runtime.dispatcher.changed(row["id"], row["tenant_id"])
+            runtime.system.finished(row["type"], Status.CANCELLED).inc()
+            log.info("too late to start", action="job.expired", job_id=str(row["id"]), type=row["type"])

@@ -3,7 +3,7 @@
 import structlog
 
 from service.jobs import claims, queue
-from service.jobs.states import Status
+from service.jobs.states import TERMINAL, Status
 from workers.runtime import Runtime
 
 log = structlog.get_logger()
@@ -14,6 +14,9 @@ async def rescue(runtime: Runtime) -> None:
     while rows := await claims.rescue_dead(runtime.pool, runtime.settings.cancel_grace_seconds):
         for row in rows:
             runtime.dispatcher.changed(row["id"], row["tenant_id"])
+            runtime.system.leases_expired.inc()
+            if row["status"] in TERMINAL:
+                runtime.system.finished(row["type"], row["status"]).inc()
             log.warning(
                 "rescued from a lost worker",
                 action="job.rescued",

@@ -29,6 +29,7 @@ from service.files.store import insert_file
 from service.files.upload import MultipartJob, kept_unless_refused, receive_multipart
 from service.keys import DRAINING, POOL, SETTINGS
 from service.settings import Settings
+from service.telemetry.metrics import METRICS, ApiMetrics
 from service.web.middleware import edge, sign
 from service.web.payload import json_response, parse_json
 
@@ -203,6 +204,7 @@ def application(pool: asyncpg.Pool, storage: Storage, **environment: str) -> web
     app[POOL], app[STORAGE], app[SIGNER], app[FORMS] = pool, storage, LinkSigner(["s3cret"]), []
     sizes = {"LAVORI_MAX_JSON_BODY": str(MAX_JSON), "LAVORI_MAX_ATTACHMENT": str(MAX_ATTACHMENT)}
     app[SETTINGS] = Settings.from_environ(sizes | environment)
+    app[METRICS] = ApiMetrics()
     app.cleanup_ctx.append(identities)
     app.add_routes([*routes, web.post("/form", receive)])
     return app
