@@ -24,7 +24,8 @@ async def running_worker(settings: Settings, job_types: JobTypes) -> AsyncIterat
         yield stop
     finally:
         stop.set()
-        await working
+        async with asyncio.timeout(30):
+            await working
 
 
 async def job(api: ClientSession, job_id: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import os
 import random
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from uuid import uuid4
 
@@ -100,12 +100,20 @@ async def _work(runtime: Runtime, redis: ArqRedis, stop: asyncio.Event, process:
         others.append(parts.create_task(watch_loop(process.loop_lag.observe)))
         others += [parts.create_task(_sweep(runtime, duty)) for duty in DUTIES]
         await stop.wait()
-        feeding.cancel()
+        await _end([feeding])
         await _drain(runtime)
-        for part in others:
-            part.cancel()
+        await _end(others)
     await redis.aclose(close_connection_pool=True)
     log.info("worker stopped", action="worker.stopped", worker=runtime.worker_id)
+
+
+async def _end(parts: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended: a library that fails while it is cancelled may hide the cancellation once."""
+    pending = set(parts)
+    while pending:
+        for part in pending:
+            part.cancel()
+        _, pending = await asyncio.wait(pending, timeout=1)
 
 
 async def _drain(runtime: Runtime) -> None:
