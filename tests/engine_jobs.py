@@ -93,10 +93,10 @@ async def chatty(job: JobContext) -> str:
 
 @job_type("odd_message", params=Open)
 async def odd_message(job: JobContext) -> str:
-    """Say something in a way that is wrong, or only odd."""
-    job.message(
-        job.args.get("text", "x"), level=job.args.get("level", "info"), tool_id=job.args.get("tool_id")
-    )
+    """Say something in a way that is wrong, or only odd; `%0` stands for NUL, which args can't hold."""
+    tool_id = job.args.get("tool_id", "").replace("%0", "\0") or None
+    text = job.args.get("text", "x").replace("%0", "\0")
+    job.message(text, level=job.args.get("level", "info"), tool_id=tool_id)
     await asyncio.sleep(job.args.get("seconds", 0))
     return "said"
 
@@ -115,6 +115,8 @@ async def odd_end(job: JobContext) -> Any:
             raise JobFailed("odd", ValueError("no text"))  # type: ignore[arg-type]
         case "text":
             return "a\0b\ud800c"
+        case "poison":
+            return "poison"
     raise JobFailed("c\0de", "a\0b\ud800c")
 
 

@@ -1,7 +1,7 @@
 """Jobs made and read in PostgreSQL directly, for tests of what happens to them there."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -28,7 +28,7 @@ def new_job(type_: str = "echo", args: dict[str, Any] | None = None, **facts: An
         "priority": PRIORITIES.index(Priority.DEFAULT),
         "max_attempts": 1,
         "timeout_seconds": 3600,
-        "created_by": "tests",
+        "created_by": "admin",
         "args": orjson.dumps(args or {}).decode(),
         "labels": "{}",
         "can_rerun": True,
@@ -82,16 +82,15 @@ async def until_status(
     return await until_row(pool, job_id, lambda row: row["status"] in statuses, seconds)
 
 
+LEFT = "SELECT status, count(*) FROM jobs WHERE terminated_at IS NULL GROUP BY status"
+
+
 async def until_none_left(pool: asyncpg.Pool, seconds: float = 30) -> None:
     """Poll until every job has ended."""
     left: dict[str, int] = {}
     try:
         async with asyncio.timeout(seconds):
-            while left := dict(
-                await pool.fetch(
-                    "SELECT status, count(*) FROM jobs WHERE terminated_at IS NULL GROUP BY status"
-                )
-            ):
+            while left := {row["status"]: row["count"] for row in await pool.fetch(LEFT)}:
                 await asyncio.sleep(0.05)
     except TimeoutError:
         raise AssertionError(f"not within {seconds} s: {left}") from None
@@ -106,7 +105,7 @@ async def claim(
     return row
 
 
-def settlement(row: asyncpg.Record, status: str, **facts: Any) -> Settlement:
+def settlement(row: Mapping[str, Any] | asyncpg.Record, status: str, **facts: Any) -> Settlement:
     """The end of a claim, plain but for `facts`."""
     failed = status == Status.FAILED
     plain: dict[str, Any] = {
