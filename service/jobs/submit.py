@@ -203,7 +203,11 @@ async def _all_faults(core: Core, principal: Principal, submission: Submission, 
         with noting():
             key_of(key, submission.key)
     with noting():
-        asked = load(_ATTACHMENT_IN, attachment, "#/attachment") if isinstance(attachment, dict) else None
+        known = _ATTACHMENT_IN.fields.keys()
+        asked = None
+        if isinstance(attachment, dict):
+            whole = {name: value for name, value in attachment.items() if name in known}
+            asked = load(_ATTACHMENT_IN, whole, "#/attachment")
         given = await read_attachment(asked, submission.upload, job_type)
         if isinstance(given, UUID):
             await keep(core, principal, given, asked)

@@ -99,7 +99,13 @@ def problem_response(request: web.Request, error: LavoriError) -> web.Response:
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     body = dumps(problem(error, request.rel_url.raw_path))
-    return web.Response(body=body, status=error.status, headers=headers)
+    response = web.Response(body=body, status=error.status, headers=headers)
+    if (
+        request.content.exception() is not None
+    ):  # the body broke off: where a next request begins, nobody knows
+        request.content.feed_eof()
+        response.force_close()
+    return response
 
 
 def _of_aiohttp(request: web.Request, error: web.HTTPException) -> web.StreamResponse:
