@@ -1,0 +1,175 @@
+"""Pages of GET /api/jobs: complete while others come in, as cheap far down as at the top, and nobody else's."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import asyncpg
+import orjson
+from aiohttp import ClientSession
+
+from filling import all_pages, fill, listed, put
+from service.jobs.listing import PLAN
+from service.jobs.orders import FILTERS, ORDERS
+from service.jobs.pages import Question
+
+MANY = 20_000
+
+
+async def test_pages_show_each_job_once_while_others_come_in_and_change(
+    api: ClientSession, pool: asyncpg.Pool
+) -> None:
+    await fill(pool, MANY)
+    there = {str(row["id"]) for row in await pool.fetch("SELECT id FROM jobs")}
+    done = asyncio.Event()
+
+    async def disturb() -> int:
+        turns = 0
+        while not done.is_set():
+            await put(pool)
+            await pool.execute(
+                "UPDATE jobs SET updated_at = now(), version = version + 1 WHERE id IN"
+                " (SELECT id FROM jobs WHERE status = 'finished' ORDER BY random() LIMIT 20)"
+            )
+            turns += 1
+        return turns
+
+    async with asyncio.TaskGroup() as tasks:
+        disturbing = tasks.create_task(disturb())
+        for query in (
+            "limit=1000&fields=id",
+            "limit=1000&fields=id&sort=number",
+            "limit=999&fields=id&sort=-status",
+        ):
+            seen = Counter([job["id"] for job in await all_pages(api, query)])
+            assert there <= seen.keys(), query
+            assert max(seen.values()) == 1, query
+        done.set()
+    assert disturbing.result() > 10
+
+
+def rows_read(plan: dict[str, Any]) -> int:
+    """How many rows the scans of a plan touched."""
+    below = sum(rows_read(inner) for inner in plan.get("Plans", []))
+    if "Relation Name" not in plan:
+        return below
+    return below + round(plan["Actual Loops"] * (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)))
+
+
+async def cost(connection: Any, sort: str, filters: dict[str, Any], reader: str | None, position: Any) -> int:
+    """Rows read for a page of 100."""
+    (leg, *_) = ORDERS[sort]
+    question = Question(1, reader, None, dict.fromkeys(FILTERS) | filters, ORDERS[sort])
+    async with connection.transaction(readonly=True):
+        await connection.execute(PLAN)
+        told = await connection.fetchval(
+            f"EXPLAIN (ANALYZE, FORMAT JSON) {leg.statement}", 1, 100, *question.values(), *position
+        )
+    return rows_read(orjson.loads(told)[0]["Plan"])
+
+
+INDEXED: tuple[tuple[str, dict[str, Any], str | None], ...] = (
+    ("-created_at", {}, None),
+    ("created_at", {}, None),
+    ("-created_at", {"status": ["finished"]}, None),
+    ("-created_at", {"type": ["echo"]}, None),
+    ("-created_at", {"created_by": ["admin"]}, None),
+    ("-created_at", {}, "admin"),
+    ("-number", {}, None),
+    ("number", {}, None),
+    ("-status", {}, None),
+    ("status", {}, None),
+    ("-type", {}, None),
+    ("type", {}, None),
+    ("created_by", {}, None),
+    ("-created_by", {}, None),
+    ("-terminated_at", {}, None),
+    ("terminated_at", {}, None),
+)
+
+
+async def test_page_200_reads_no_more_rows_than_page_1(pool: asyncpg.Pool) -> None:
+    await fill(pool, MANY)
+    for sort, filters, reader in INDEXED:
+        (leg, *_) = ORDERS[sort]
+        question = Question(1, reader, None, dict.fromkeys(FILTERS) | filters, ORDERS[sort])
+        async with pool.acquire() as connection:
+            nowhere = (None,) * len(leg.columns)
+            rows = await connection.fetch(leg.statement, 1, 19_900, *question.values(), *nowhere)
+            position = tuple(rows[-1][name] for name in leg.columns)
+            first = await cost(connection, sort, filters, reader, nowhere)
+            page_200 = await cost(connection, sort, filters, reader, position)
+        assert 100 <= first <= 120, (sort, filters, reader)
+        assert page_200 <= first + 20, (sort, filters, reader)  # some share its millisecond
+
+
+async def test_a_rare_status_is_found_without_reading_the_others(pool: asyncpg.Pool) -> None:
+    await fill(pool, MANY)
+    await put(pool, "running")
+    await pool.execute("ANALYZE jobs")
+    async with pool.acquire() as connection:
+        assert await cost(connection, "-created_at", {"status": ["running"]}, None, (None, None)) == 1
+        assert await cost(connection, "-created_at", {"created_by": ["nobody"]}, None, (None, None)) == 0
+        assert await cost(connection, "-created_at", {}, "nobody", (None, None)) == 0
+
+
+async def test_a_cursor_is_good_for_its_own_list_alone(api: ClientSession, pool: asyncpg.Pool) -> None:
+    for _ in range(5):
+        await put(pool, labels={"env": "prod"})
+    page = await listed(api, "limit=2&type=echo&label.env=prod")
+    cursor = page["next"].partition("cursor=")[2]
+    same = f"type=echo&label.env=prod&cursor={cursor}"
+    assert len((await listed(api, f"{same}&limit=1&fields=id&include=messages&count=true"))["jobs"]) == 1
+    refused = (
+        f"cursor={cursor}",
+        f"type=steps&label.env=prod&cursor={cursor}",
+        f"type=echo&label.env=test&cursor={cursor}",
+        f"{same}&sort=created_at",
+        f"{same}&q=x",
+        f"{same}&status=pending",
+        f"type=echo&label.env=prod&cursor={cursor[:-1]}",
+        f"type=echo&label.env=prod&cursor={cursor}A",
+        f"type=echo&label.env=prod&cursor={cursor.swapcase()}",
+        "type=echo&label.env=prod&cursor=",
+        "type=echo&label.env=prod&cursor=%F0%9F%98%80",
+    )
+    for query in refused:
+        async with api.get(f"/api/jobs?{query}") as response:
+            assert (response.status, (await response.json())["code"]) == (400, "malformed"), query
+
+
+async def test_a_list_shows_what_the_caller_may_see(api: ClientSession, pool: asyncpg.Pool) -> None:
+    await pool.execute(
+        """INSERT INTO job_definitions (id, tenant_id, code, type, name, shared_with, created_by)
+           SELECT gen_random_uuid(), 1, code, 'echo', 'x', ARRAY[shared], 'bruno'
+           FROM (VALUES ('all', '*'), ('hers', 'anna'), ('his', 'carl')) AS made(code, shared)"""
+    )
+    other = await pool.fetchval("INSERT INTO tenants (code, name) VALUES ('other', 'Other') RETURNING id")
+    await put(pool, tenant_id=other, created_by="anna")
+    own = await put(pool, created_by="anna")
+    for_all = await put(pool, created_by="bruno", definition="all")
+    for_her = await put(pool, created_by="bruno", definition="hers")
+    for_him = await put(pool, created_by="bruno", definition="his")
+    foreign = await put(pool, created_by="bruno")
+    hers, everything = {own, for_all, for_her}, {own, for_all, for_her, for_him, foreign}
+    for role, visible in (
+        ("user", hers),
+        ("viewer", everything),
+        ("curator", everything),
+        ("admin", everything),
+    ):
+        body = {"name": role, "principal": "anna", "roles": [role]}
+        async with api.post("/api/keys", json=body) as response:
+            secret = (await response.json())["secret"]
+        for query in (
+            "count=true",
+            "count=true&sort=status",
+            "count=true&q=%7B%7D",
+            "count=true&status=pending",
+        ):
+            async with api.get(
+                f"/api/jobs?{query}", headers={"Authorization": f"Bearer {secret}"}
+            ) as response:
+                page = await response.json()
+            assert {job["id"] for job in page["jobs"]} == visible, (role, query)
+            assert page["count"] == len(visible)
