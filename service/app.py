@@ -23,12 +23,11 @@ from service.jobs.core import CORE, make_core
 from service.jobs.jobtype import JobTypes
 from service.keys import DRAINING, POOL, REDIS, SETTINGS
 from service.settings import Settings
-from service.telemetry.metrics import METRICS, SYSTEM, ApiMetrics
+from service.telemetry.metrics import METRICS, SYSTEM
 from service.web import health, problems, scrape
 from service.web.health import MIGRATED
 from service.web.measurements import measure, measurements
 from service.web.middleware import edge, sign
-from service.web.observe import observe
 
 JOB_TYPES = web.AppKey("job_types", JobTypes)
 FEATURES = (
@@ -52,11 +51,8 @@ LANGUAGE = "/{lang:[A-Za-z][A-Za-z]|lang}"
 
 def create_app(settings: Settings, job_types: JobTypes) -> web.Application:
     """The API over these settings and job types; its parts start and stop with it."""
-    metrics = ApiMetrics()
-    app = web.Application(
-        middlewares=[observe(metrics), edge, authenticate], client_max_size=settings.max_json_body
-    )
-    measure(app, metrics)
+    app = web.Application(middlewares=[edge, authenticate], client_max_size=settings.max_json_body)
+    measure(app)
     app[SETTINGS] = settings
     app[JOB_TYPES] = job_types
     app[DRAINING] = asyncio.Event()

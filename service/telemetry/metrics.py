@@ -12,9 +12,10 @@ from platform import python_version
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
 
+from service.telemetry.request_times import RequestTimes
+
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
-_HTTP = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _BRIEF = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _LONG = (0.005, 0.02, 0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
 
@@ -75,15 +76,8 @@ class ApiMetrics:
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         self.process = ProcessMetrics(registry, "api")
-        self.requests = cache(
-            Histogram(
-                "http_server_request_duration_seconds",
-                "Requests, by the template of their route and the class of their status.",
-                ["method", "route", "status"],
-                buckets=_HTTP,
-                registry=registry,
-            ).labels
-        )
+        self.request_times = RequestTimes()
+        registry.register(self.request_times)
         self.submitted = cache(
             Counter(
                 "jobs_submitted",

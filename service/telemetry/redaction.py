@@ -10,8 +10,6 @@ from collections.abc import Iterable
 HIDDEN = b"***"
 SHORTEST_SECRET = 8  # what is shorter would be found in innocent words
 
-# Each kind of secret with a text that stands in every line that holds it.
-_MARKS = (b"lv_", b"/d/", b"://", b"earer", b"asic ", b"uthorization")
 _PATTERNS = re.compile(
     rb"""
       (?P<key>lv_[0-9a-f]{32})_[0-9a-f]+                         # an API key: its id may be known
@@ -37,9 +35,16 @@ class Redaction:
         for secret in self._secrets:
             if secret in line:
                 line = line.replace(secret, HIDDEN)
-        for mark in _MARKS:
-            if mark in line:
-                return _PATTERNS.sub(_hide, line)
+        if (  # in a row, not in a loop: every line pays for it
+            b"lv_" in line
+            or b"/d/" in line
+            or b"://" in line
+            or b"earer" in line
+            or b"asic" in line
+            or b"uthorization" in line
+            or b"AUTHORIZATION" in line
+        ):
+            return _PATTERNS.sub(_hide, line)
         return line
 
 

@@ -11,14 +11,16 @@ from service.keys import POOL
 from service.telemetry.exposition import Exposition
 from service.telemetry.loop_lag import watch_loop
 from service.telemetry.metrics import METRICS, SYSTEM, ApiMetrics, SystemMetrics
+from service.web.observe import OBSERVE, observer
 from service.web.scrape import EXPOSITION, READINGS, Reading
 
 SUMS_SECONDS = 1.0
 
 
-def measure(app: web.Application, metrics: ApiMetrics) -> None:
+def measure(app: web.Application) -> None:
     """Give the application what its features count with, and what a scrape shows."""
-    app[METRICS] = metrics
+    app[METRICS] = metrics = ApiMetrics()
+    app[OBSERVE] = observer(metrics.request_times)
     app[SYSTEM] = SystemMetrics()
     app[EXPOSITION] = Exposition(metrics.registry, app[SYSTEM].registry)
     app[READINGS] = []

@@ -1,8 +1,10 @@
 """The outermost middleware: a request id on every response, and errors as RFC 9457 problems."""
 
+import asyncio
 import re
 import secrets
 from collections.abc import Awaitable, Callable
+from time import perf_counter
 from typing import Any
 
 import structlog
@@ -21,6 +23,7 @@ from service.errors import (
 )
 from service.keys import DRAINING
 from service.telemetry.logs import bind
+from service.web.observe import ABANDONED, OBSERVE
 from service.web.payload import dumps
 
 log = structlog.get_logger()
@@ -33,13 +36,17 @@ PROBLEM_JSON = "application/problem+json"
 
 @web.middleware
 async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request its id, and turn what was raised into a problem."""
+    """Give the request its id, turn what was raised into a problem, and take note of the end."""
+    began = perf_counter()
     given = request.headers.get("X-Request-Id")
     request_id = given if given and _SANE_ID.fullmatch(given) else secrets.token_hex(12)
     request[REQUEST_ID] = request_id
     bind(request_id=request_id)
     try:
         response = await handler(request)
+    except asyncio.CancelledError:
+        _observe(request, ABANDONED, began)
+        raise
     except LavoriError as error:
         response = problem_response(request, error)
     except web.HTTPException as error:
@@ -57,7 +64,14 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
             )
             error = Unavailable("the database can't be reached at the moment")
         response = problem_response(request, error)
+    _observe(request, response.status, began)
     return response
+
+
+def _observe(request: web.Request, status: int, began: float) -> None:
+    observe = request.app.get(OBSERVE)
+    if observe is not None:
+        observe(request, status, perf_counter() - began)
 
 
 async def sign(request: web.Request, response: web.StreamResponse) -> None:

@@ -1,56 +1,57 @@
-"""The middleware outside of all others: it times each request, and writes its line."""
+"""What is kept of each request: its time, and its line in the log. It runs for every request, so it does little."""
 
-import logging
-from time import perf_counter
+from collections.abc import Callable
+from dataclasses import dataclass
 
-import structlog
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.web_urldispatcher import AbstractRoute
 
-from service.telemetry.metrics import ApiMetrics
+from service.telemetry.logs import direct_info
+from service.telemetry.request_times import RequestTimes, Times
 
 ABANDONED = 499  # as nginx has it: the handler was cancelled, nobody got an answer
 UNMATCHED = "unmatched"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_LANGUAGE = "/{lang}/"
+_LANGUAGE = "/{lang}"
+
+Observe = Callable[[web.Request, int, float], None]
+OBSERVE: web.AppKey[Observe] = web.AppKey("observe")
 
 
-def observe(metrics: ApiMetrics) -> Middleware:
-    """The middleware that measures into `metrics`; made once, because it runs for every request."""
-    log = structlog.get_logger().bind()
-    lines = log.is_enabled_for(logging.INFO)
-    histogram = metrics.requests
-
-    @web.middleware
-    async def observing(request: web.Request, handler: Handler) -> web.StreamResponse:
-        status = ABANDONED
-        began = perf_counter()
-        try:
-            response = await handler(request)
-            status = response.status
-        finally:
-            seconds = perf_counter() - began
-            method, route = _template(request)
-            histogram(method, route, f"{status // 100}xx").observe(seconds)
-            if lines:
-                log.info(
-                    "request",
-                    action="http.request",
-                    method=method,
-                    route=route,
-                    status=status,
-                    duration_ms=round(seconds * 1000, 2),
-                )
-        return response
-
-    return observing
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    method: str
+    route: str
+    times: Times
 
 
-def _template(request: web.Request) -> tuple[str, str]:
-    """Method and route as words of which there are few: never a path, which may hold a link's token."""
-    resource = request.match_info.route.resource
-    method = request.method
-    if resource is None:
-        return method if method in _METHODS else "other", UNMATCHED
-    route = resource.canonical
-    return method, route[len(_LANGUAGE) - 1 :] if route.startswith(_LANGUAGE) else route
+def observer(all_times: RequestTimes) -> Observe:
+    """What is to be called at the end of each request with its status and seconds."""
+    info = direct_info()
+    kinds: dict[tuple[AbstractRoute, int], _Kind] = {}
+
+    def kind_of(request: web.Request, status: int) -> _Kind:
+        route, method = request.match_info.route, request.method
+        if route.resource is None:  # made for this request alone, so not to be remembered
+            method = method if method in _METHODS else "other"
+            return _Kind(method, UNMATCHED, all_times.of(method, UNMATCHED, status))
+        template = route.resource.canonical.removeprefix(_LANGUAGE)
+        kind = kinds[route, status] = _Kind(method, template, all_times.of(method, template, status))
+        return kind
+
+    def observe(request: web.Request, status: int, seconds: float) -> None:
+        kind = kinds.get((request.match_info.route, status)) or kind_of(request, status)
+        kind.times.observe(seconds)
+        if info:
+            info(
+                {
+                    "action": "http.request",
+                    "method": kind.method,
+                    "route": kind.route,  # never the path: that of a link holds its token
+                    "status": status,
+                    "duration_ms": round(seconds * 1000, 2),
+                    "event": "request",
+                }
+            )
+
+    return observe
