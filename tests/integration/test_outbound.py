@@ -325,9 +325,11 @@ async def test_a_body_of_exactly_the_limit_is_taken_and_one_that_says_it_is_larg
 
     async with origin(sized) as url:
         assert len(await body(allowing(url), f"{url}/5000", 5000)) == 5000
-        async with allowing(url).get(f"{url}/5001") as response:
-            with pytest.raises(TooLarge, match="exceeds the limit of 5000 bytes"):
-                await anext(response.iter_chunks(5000))
+        with pytest.raises(TooLarge, match="exceeds the limit of 5000 bytes"):
+            await body(allowing(url), f"{url}/5001", 5000)
+    async with saying(dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 5001\r\n\r\nx", b"")) as url:
+        with pytest.raises(TooLarge):
+            await body(allowing(url), url, 5000)
 
 
 @pytest.mark.parametrize("packing", ["gzip", "deflate"])

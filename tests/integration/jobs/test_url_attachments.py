@@ -19,6 +19,7 @@ import odd_jobs
 from running import job, until
 from service.files.blob import Blob
 from service.files.store import insert_file
+from service.jobs.claims import claim_pending, worker_tags
 from service.jobs.jobtype import JobFailed, JobTypes, job_type
 from service.settings import Settings
 from workers.context import JobContext
@@ -26,6 +27,7 @@ from workers.fetch import attach_if_held
 
 Submit = Callable[..., Awaitable[dict[str, Any]]]
 CONTENT = b"notice_number,amount\n301000000000000001,10.00\n"
+EXPIRES = "SELECT expires_at FROM files WHERE id = $1"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
@@ -230,18 +232,24 @@ async def test_a_fetch_ends_with_the_time_of_its_job(
     assert ended["error"]["code"] == "timed_out"
 
 
-async def test_a_fetch_of_a_lost_lease_attaches_nothing(
+async def test_only_the_holder_of_the_lease_attaches_a_file(
     api: ClientSession, submit: Submit, files: Origin, pool: asyncpg.Pool
 ) -> None:
     made = await submit("read", attachment={"file": f"{files.url}/x.csv"})
+    job_id, lease_id = UUID(made["id"]), uuid4()
+    await claim_pending(pool, [(job_id, lease_id)], "a worker", 60, worker_tags(("*",)), ["read"])
+    running = await job(api, made["id"])
+    blob = Blob("0" * 32, 3, bytes.fromhex(SHA256))
     file_id = await insert_file(
-        pool,
-        tenant_id=1,
-        name="x",
-        mime_type="text/plain",
-        blob=Blob("0" * 32, 0, bytes(32)),
-        created_by="admin",
+        pool, tenant_id=1, name="x", mime_type="text/plain", blob=blob, created_by="admin"
     )
-    assert not await attach_if_held(pool, UUID(made["id"]), uuid4(), file_id, "x", "text/plain")
-    assert (await job(api, made["id"])) == made
-    assert await pool.fetchval("SELECT expires_at FROM files WHERE id = $1", file_id) is not None
+    assert not await attach_if_held(pool, job_id, uuid4(), file_id, "y", "text/html")
+    assert await job(api, made["id"]) == running
+    assert await pool.fetchval(EXPIRES, file_id) is not None
+    assert await attach_if_held(pool, job_id, lease_id, file_id, "y", "text/html")
+    fetched = await job(api, made["id"])
+    assert fetched["version"] == running["version"] + 1
+    assert fetched["attachment"] == {
+        "name": "y", "mime_type": "text/html", "size": 3, "sha256": SHA256, "url": f"{files.url}/x.csv",
+    }  # fmt: skip
+    assert await pool.fetchval(EXPIRES, file_id) is None
