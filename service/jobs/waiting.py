@@ -10,7 +10,7 @@ from uuid import UUID
 from aiohttp import web
 
 from service.access.middleware import principal_of
-from service.events.hub import HUB
+from service.events.hub import HUB, Watcher
 from service.jobs.core import CORE
 from service.jobs.store import Heading
 
@@ -30,12 +30,18 @@ async def wait_for(
         while True:
             heading = await core.reader.heading(principal, job_id)
             watcher.known[job_id] = heading.version
-            left = ends - time.monotonic()
-            if enough(heading) or left <= 0 or hub.is_draining() or has_left(request):
+            if enough(heading) or hub.is_draining() or not await woken(watcher, request, ends):
                 return heading
-            await watcher.changed(min(left, GONE_CHECK_SECONDS))
 
 
-def has_left(request: web.Request) -> bool:
-    """Whether the client has hung up; aiohttp lets the handler run on."""
-    return request.transport is None or request.transport.is_closing()
+async def woken(watcher: Watcher, request: web.Request, ends: float) -> bool:
+    """Wait for a change; False when the time is over (`ends`, monotonic), or the client has left.
+
+    aiohttp lets a handler run on when its client hangs up, so this looks from time to time; nothing is read for that.
+    """
+    while (left := ends - time.monotonic()) > 0:
+        if await watcher.changed(min(left, GONE_CHECK_SECONDS)):
+            return True
+        if request.transport is None or request.transport.is_closing():
+            break
+    return False

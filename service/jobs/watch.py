@@ -26,7 +26,7 @@ from service.jobs.core import CORE, Core
 from service.jobs.schemas import MOST_IN_A_CALL
 from service.jobs.states import TERMINAL, Status
 from service.jobs.store import Heading
-from service.jobs.waiting import GONE_CHECK_SECONDS, has_left
+from service.jobs.waiting import woken
 from service.keys import DRAINING, POOL, REDIS
 from service.web.payload import dumps, json_response, query, read_body
 
@@ -82,10 +82,8 @@ async def poll(request: web.Request) -> web.Response:
         with hub.watch(principal.tenant_id, dict(known), await hub.cap_of(principal.tenant_id)) as watcher:
             while True:
                 found, gone = await _changed(core, principal, known)
-                left = ends - time.monotonic()
-                if found or gone or left <= 0 or hub.is_draining() or has_left(request):
+                if found or gone or hub.is_draining() or not await woken(watcher, request, ends):
                     break
-                await watcher.changed(min(left, GONE_CHECK_SECONDS))
     rows = [{"id": one.id, "version": one.version} for one in found]
     bodies = await core.reader.bodies(principal.tenant_id, rows, base_url(request))
     return json_response({"jobs": [orjson.Fragment(body) for body in bodies], "gone": gone})
@@ -164,7 +162,7 @@ async def _tell_job(
         if hub.is_draining():
             await stream.write(b"retry: %d\n: the server is draining\n\n" % (RECONNECT_MS // 4))
             return
-        if not await changed(PING_SECONDS):
+        while not await changed(PING_SECONDS):
             await stream.write(PING)
 
 
