@@ -277,11 +277,12 @@ async def hub_of(app: web.Application) -> AsyncIterator[None]:
         await app[DRAINING].wait()
         hub.drain()
 
-    tasks = [asyncio.create_task(hub.run()), asyncio.create_task(drain())]
+    tasks = {asyncio.create_task(hub.run()), asyncio.create_task(drain())}
     yield
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    while tasks:  # a library that fails while it is cancelled may hide the cancellation once
+        for task in tasks:
+            task.cancel()
+        _, tasks = await asyncio.wait(tasks, timeout=1)
 
 
 routes = [
