@@ -1,4 +1,4 @@
-"""Measure submit and poll of one API process beside bare aiohttp and the tutorial's way: python -m benchmarks.http
+"""Measure submit and poll of one API process beside bare aiohttp and the tutorial's way: `python -m benchmarks.http`.
 
 Needs wrk on the PATH (Debian: apt-get install wrk). Servers are started for it. All cases are measured in turns, each
 `--runs` times, so that a slow minute of the machine is everybody's; shown are medians of requests per second with min
@@ -133,6 +133,13 @@ async def submitted(port: int) -> list[tuple[str, str]]:
         return [(f"/api/jobs/{one['job']['id']}", f'"{one["job"]["version"]}"') for one in made]
 
 
+def prepared(folder: Path) -> Path:
+    """The folder, with a place for data that PostgreSQL can reach as nobody."""
+    folder.chmod(0o755)
+    (folder / "data").mkdir()
+    return folder
+
+
 async def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -143,16 +150,19 @@ async def main() -> None:
     if shutil.which("wrk") is None:
         raise SystemExit("This needs wrk, the load generator: on Debian, apt-get install wrk.")
     with tempfile.TemporaryDirectory(prefix="lavori-bench-") as text:
-        folder = Path(text)
-        folder.chmod(0o755)  # noqa: S103 - PostgreSQL as nobody has to pass
-        (folder / "data").mkdir()
-        async with embedded_servers(folder / "data") as servers:
+        folder = prepared(Path(text))
+        data = folder / "data"
+        async with embedded_servers(data) as servers:
             await migrate(servers.database_url)
             port, plain = free_port(f"{folder} api"), free_port(f"{folder} plain")
             environ = {
-                "DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url, "LAVORI_DATA": str(folder / "data"),
-                "LAVORI_SECRET_KEYS": "a-secret-key-for-measuring-of-32-bytes", "LAVORI_ADMIN_KEY": KEY, "PORT": str(port),
-            }  # fmt: skip
+                "DATABASE_URL": servers.database_url,
+                "REDIS_URL": servers.redis_url,
+                "LAVORI_DATA": str(data),
+                "LAVORI_SECRET_KEYS": "a-secret-key-for-measuring-of-32-bytes",
+                "LAVORI_ADMIN_KEY": KEY,
+                "PORT": str(port),
+            }
             async with (
                 process(environ, port, "-m", "service", "serve"),
                 process(environ, plain, "-m", "benchmarks.plain", str(plain)),

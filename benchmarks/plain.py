@@ -1,4 +1,4 @@
-"""What http.py measures Lavori against: bare aiohttp, and the way that tutorials show. python -m benchmarks.plain PORT
+"""What http.py measures Lavori against: bare aiohttp, and the way that tutorials show.
 
 The tutorial's way does per request what everybody does first: marshmallow, one INSERT, `enqueue_job`; no tokens,
 no tenants, no idempotency.
@@ -86,7 +86,7 @@ async def tutorial(request: web.Request) -> web.Response:
         job["max_attempts"],
         job["correlation_id"],
     )
-    assert row is not None  # noqa: S101 - INSERT … RETURNING
+    assert row is not None
     await request.app[REDIS].enqueue_job("run", str(row["id"]), _job_id=str(row["id"]))
     body = orjson.dumps({"id": str(row["id"]), "status": "queued", "created_at": row["created_at"]})
     return web.Response(body=body, status=201, content_type="application/json")
