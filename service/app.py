@@ -6,17 +6,21 @@ from collections.abc import AsyncIterator
 import asyncpg
 from aiohttp import web
 
+from service.access import openapi as access_openapi
 from service.access import routes as access_routes
 from service.access.identities import identities
-from service.access.middleware import authenticate, open_to_all
+from service.access.middleware import authenticate, is_open, open_to_all
 from service.access.store import ensure_admin_key
 from service.db.pool import create_pool
+from service.dovuti import openapi as dovuti_openapi
 from service.dovuti import routes as dovuti_routes
+from service.files import openapi as files_openapi
 from service.files import routes as files_routes
 from service.files.keys import SIGNER, STORAGE
 from service.files.links import LinkSigner
 from service.files.storage import open_storage
 from service.jobs import actions, explain, listing, pace, queue, stats, watch
+from service.jobs import openapi as jobs_openapi
 from service.jobs import routes as jobs_routes
 from service.jobs.backlog import backlog
 from service.jobs.core import CORE, make_core
@@ -24,10 +28,12 @@ from service.jobs.jobtype import JobTypes
 from service.keys import DRAINING, POOL, REDIS, SETTINGS
 from service.settings import Settings
 from service.telemetry.metrics import METRICS, SYSTEM
-from service.web import health, problems, scrape
+from service.web import health, openapi, operations, problems, scrape, viewer
+from service.web.about import ABOUT
 from service.web.health import MIGRATED
 from service.web.measurements import measure, measurements
 from service.web.middleware import edge, sign
+from service.web.openapi import DOCUMENT, Document
 
 JOB_TYPES = web.AppKey("job_types", JobTypes)
 FEATURES = (
@@ -43,8 +49,11 @@ FEATURES = (
     health,
     problems,
     scrape,
+    openapi,
+    viewer,
 )
-OPEN = (health, problems, scrape)
+OPEN = (health, problems, scrape, openapi, viewer)
+TABLES = (jobs_openapi, files_openapi, access_openapi, dovuti_openapi, operations)
 POOL_SIZE = 16
 LANGUAGE = "/{lang:[A-Za-z][A-Za-z]|lang}"
 
@@ -55,6 +64,7 @@ def create_app(settings: Settings, job_types: JobTypes) -> web.Application:
     measure(app)
     app[SETTINGS] = settings
     app[JOB_TYPES] = job_types
+    app[DOCUMENT] = document()
     app[DRAINING] = asyncio.Event()
     app[MIGRATED] = asyncio.Event()
     app.on_response_prepare.append(sign)
@@ -81,6 +91,17 @@ def create_app(settings: Settings, job_types: JobTypes) -> web.Application:
                     app.router
                 )
     return app
+
+
+def document() -> Document:
+    """The OpenAPI document of all features."""
+    return Document(
+        [route for feature in FEATURES for route in feature.routes],
+        {handler: told for table in TABLES for handler, told in table.OPERATIONS.items()},
+        {name: word for table in TABLES for name, word in table.WORDS.items()},
+        is_open=is_open,
+        about=ABOUT,
+    )
 
 
 async def database(app: web.Application) -> AsyncIterator[None]:

@@ -25,6 +25,11 @@ def open_to_all(handler: AnyHandler) -> AnyHandler:
     return handler
 
 
+def is_open(handler: Handler) -> bool:
+    """Whether a handler needs no token."""
+    return bool(getattr(handler, _OPEN, False))
+
+
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let a request through to its handler when its token is good, or when the handler is open to all.
@@ -33,11 +38,7 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
     ones, and wrong methods, pass, to be answered as such.
     """
     match = request.match_info
-    if (
-        match.http_exception is None
-        and not getattr(match.handler, _OPEN, False)
-        and await identify(request) is None
-    ):
+    if match.http_exception is None and not is_open(match.handler) and await identify(request) is None:
         raise Unauthenticated("this needs a token: Authorization: Bearer <token>")
     return await handler(request)
 

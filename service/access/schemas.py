@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from marshmallow import Schema, fields, validate
 
 from service.access.principal import ROLES, Permission
+from service.web.described import Shown
 
-_TENANT_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
+TENANT_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 LONGEST_NAME = 200
 LONGEST_GRACE = 30 * 24 * 3600
 
@@ -45,14 +46,90 @@ class TenantIn(Schema):
     code = fields.String(
         required=True,
         validate=validate.Regexp(
-            _TENANT_CODE, error="must be 1 to 64 of A-Z a-z 0-9 _ . - and begin with a letter or a digit"
+            TENANT_CODE, error="must be 1 to 64 of A-Z a-z 0-9 _ . - and begin with a letter or a digit"
         ),
     )
     name = fields.String(required=True, validate=_NAME)
 
 
+class KeyOut(Shown):
+    """A key, without its secret."""
+
+    id = fields.UUID()
+    name = fields.String()
+    principal = fields.String()
+    roles = fields.List(fields.String(validate=validate.OneOf(list(ROLES))))
+    grants = fields.List(fields.String(validate=validate.OneOf(list(Permission))))
+    created_at = fields.AwareDateTime()
+    expires_at = fields.AwareDateTime(allow_none=True)
+    last_used_at = fields.AwareDateTime(allow_none=True)
+
+
+class KeyWithSecretOut(KeyOut):
+    """A key with its token, which is shown this once."""
+
+    secret = fields.String()
+
+
+class KeysOut(Shown):
+    """A page of keys, newest first."""
+
+    sometimes = frozenset({"next"})
+
+    keys = fields.List(fields.Nested(KeyOut))
+    next = fields.String()
+
+
+class TenantOut(Shown):
+    """A tenant."""
+
+    code = fields.String(validate=validate.Regexp(TENANT_CODE))
+    name = fields.String()
+    created_at = fields.AwareDateTime()
+
+
+class NewTenantOut(TenantOut):
+    """A new tenant, with an admin key of it."""
+
+    admin_key = fields.Nested(KeyWithSecretOut)
+
+
+class TenantsOut(Shown):
+    """A page of tenants, by code."""
+
+    sometimes = frozenset({"next"})
+
+    tenants = fields.List(fields.Nested(TenantOut))
+    next = fields.String()
+
+
+def _cap() -> fields.Integer:
+    return fields.Integer(allow_none=True, validate=validate.Range(min=0))
+
+
+class LimitsOut(Shown):
+    """The tenant's caps; null for none."""
+
+    queued = _cap()
+    running = _cap()
+    storage_bytes = _cap()
+    requests_per_minute = _cap()
+    waiters = _cap()
+
+
+class MeOut(Shown):
+    """Who calls, and what they may do."""
+
+    tenant = fields.String()
+    principal = fields.String()
+    roles = fields.List(fields.String(validate=validate.OneOf(list(ROLES))))
+    grants = fields.List(fields.String(validate=validate.OneOf(list(Permission))))
+    key_id = fields.UUID(allow_none=True)
+    limits = fields.Nested(LimitsOut)
+
+
 def tenant_code(text: str) -> str:
     """The text, when it can be a tenant's code; raises ValueError."""
-    if not _TENANT_CODE.match(text):
+    if not TENANT_CODE.match(text):
         raise ValueError(text)
     return text

@@ -1,6 +1,8 @@
-"""What the list of dues takes."""
+"""What the list of dues takes and shows."""
 
 from marshmallow import Schema, fields, validate
+
+from service.web.described import Shown
 
 MOST = 1000
 
@@ -16,3 +18,29 @@ class DovutiIn(Schema):
         load_default="",
         validate=validate.Regexp(r"[0-9]{18}\Z", error="is none that this list has given"),
     )
+
+
+class DueOut(Shown):
+    """A due. The amount is a decimal text, so that no program rounds it."""
+
+    service_id = fields.UUID()
+    notice_number = fields.String(validate=validate.Regexp(r"[0-9]{18}\Z"))
+    iuv = fields.String(validate=validate.Regexp(r"[0-9]{15,17}\Z"))
+    amount = fields.String(validate=validate.Regexp(r"[0-9]+\.[0-9]{2}\Z"))
+    reason = fields.String()
+    created_at = fields.Date()
+    expire_at = fields.Date()
+    payer_type = fields.String(validate=validate.OneOf(["F", "G"]))
+    payer_tax_identification_number = fields.String()
+    payer_name = fields.String(allow_none=True)
+    payer_email = fields.String(allow_none=True)
+    job_id = fields.UUID()
+
+
+class DovutiOut(Shown):
+    """A page of dues, by notice number."""
+
+    sometimes = frozenset({"next"})
+
+    dovuti = fields.List(fields.Nested(DueOut))
+    next = fields.String()

@@ -7,6 +7,7 @@ from marshmallow import Schema, fields, validate
 from service.files.content import etag_of
 from service.files.sharing import Link
 from service.files.store import Output
+from service.web.described import Shown
 
 SCOPES = ("public", "private", "organization")
 LONGEST_LINK = 10 * 366 * 24 * 3600
@@ -23,6 +24,61 @@ class LinkIn(Schema):
     max_downloads = fields.Integer(
         strict=True, allow_none=True, load_default=None, validate=validate.Range(min=1, max=LARGEST_COUNT)
     )
+
+
+class OutputOut(Shown):
+    """An output file of a job."""
+
+    id = fields.UUID()
+    name = fields.String()
+    mime_type = fields.String()
+    size = fields.Integer(validate=validate.Range(min=0))
+    sha256 = fields.String(validate=validate.Regexp(r"[0-9a-f]{64}\Z"))
+    available_formats = fields.List(fields.String())
+    created_at = fields.AwareDateTime()
+    expires_at = fields.AwareDateTime(allow_none=True)
+
+
+class OutputsOut(Shown):
+    """The outputs of a job's current run."""
+
+    outputs = fields.List(fields.Nested(OutputOut))
+
+
+class LinkOut(Shown):
+    """A download link; `output_id` is null for the job's own publish link."""
+
+    id = fields.UUID()
+    output_id = fields.UUID(allow_none=True)
+    url = fields.String(metadata={"format": "uri"})
+    scope = fields.String(validate=validate.OneOf(SCOPES))
+    expires_at = fields.AwareDateTime(allow_none=True)
+    max_downloads = fields.Integer(allow_none=True, validate=validate.Range(min=1))
+    downloads = fields.Integer(validate=validate.Range(min=0))
+    revoked_at = fields.AwareDateTime(allow_none=True)
+    created_at = fields.AwareDateTime()
+    created_by = fields.String()
+
+
+class LinksOut(Shown):
+    """A page of links, newest first."""
+
+    sometimes = frozenset({"next"})
+
+    links = fields.List(fields.Nested(LinkOut))
+    next = fields.String()
+
+
+class UploadOut(Shown):
+    """A file that was stored ahead of its job."""
+
+    id = fields.UUID()
+    name = fields.String()
+    mime_type = fields.String()
+    size = fields.Integer(validate=validate.Range(min=0))
+    sha256 = fields.String(validate=validate.Regexp(r"[0-9a-f]{64}\Z"))
+    created_at = fields.AwareDateTime()
+    expires_at = fields.AwareDateTime()
 
 
 class UploadQuery(Schema):

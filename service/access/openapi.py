@@ -1,0 +1,125 @@
+"""The routes of keys and tenants, for the OpenAPI document."""
+
+from service.access import routes
+from service.access.listing import PageIn
+from service.access.schemas import (
+    TENANT_CODE,
+    KeyIn,
+    KeysOut,
+    KeyWithSecretOut,
+    MeOut,
+    NewTenantOut,
+    RotateIn,
+    TenantIn,
+    TenantsOut,
+)
+from service.errors import Conflict
+from service.web.described import NO_CONTENT, Operation, answer, body
+from service.web.shapes import ecma
+
+TAG = "Keys and tenants"
+
+KEY = {
+    "id": "0199f3c2-7b1e-7cc4-9d3e-5a1b2c3d4e70",
+    "name": "nightly import",
+    "principal": "anna@example.org",
+    "roles": ["user"],
+    "grants": ["jobs:read_all"],
+    "created_at": "2026-11-22T10:41:19.123Z",
+    "expires_at": None,
+    "last_used_at": None,
+}
+WITH_SECRET = {**KEY, "secret": "the whole token, shown this once"}
+TENANT = {"code": "comune-di-example", "name": "Comune di Example", "created_at": "2026-11-22T10:41:19.123Z"}
+ADMIN = {**WITH_SECRET, "name": "first key", "principal": "admin", "roles": ["admin"], "grants": []}
+ME = {
+    "tenant": "default",
+    "principal": "anna@example.org",
+    "roles": ["user"],
+    "grants": ["jobs:read_all"],
+    "key_id": KEY["id"],
+    "limits": {
+        "queued": 1000,
+        "running": 10,
+        "storage_bytes": None,
+        "requests_per_minute": None,
+        "waiters": None,
+    },
+}
+
+OPERATIONS = {
+    routes.create_key: Operation(
+        "create_key",
+        "Make a key",
+        TAG,
+        {201: answer(KeyWithSecretOut, WITH_SECRET, "The key with its secret.")},
+        body=body(
+            KeyIn,
+            {
+                "name": "nightly import",
+                "principal": "anna@example.org",
+                "roles": ["user"],
+                "grants": ["jobs:read_all"],
+            },
+        ),
+    ),
+    routes.list_keys: Operation(
+        "list_keys",
+        "List keys",
+        TAG,
+        {200: answer(KeysOut, {"keys": [KEY]}, "A page of keys.", "Link")},
+        query=PageIn,
+    ),
+    routes.delete_key: Operation("delete_key", "Revoke a key", TAG, {204: NO_CONTENT}),
+    routes.rotate_key: Operation(
+        "rotate_key",
+        "Give a key a new secret",
+        TAG,
+        {200: answer(KeyWithSecretOut, WITH_SECRET, "The key with its new secret.")},
+        body=body(RotateIn, {"grace_seconds": 3600}, required=False),
+    ),
+    routes.create_tenant: Operation(
+        "create_tenant",
+        "Make a tenant",
+        TAG,
+        {201: answer(NewTenantOut, {**TENANT, "admin_key": ADMIN}, "The tenant with its first key.")},
+        body=body(TenantIn, {"code": TENANT["code"], "name": TENANT["name"]}),
+        errors=(Conflict,),
+    ),
+    routes.list_tenants: Operation(
+        "list_tenants",
+        "List tenants",
+        TAG,
+        {200: answer(TenantsOut, {"tenants": [TENANT]}, "A page of tenants.", "Link")},
+        query=PageIn,
+    ),
+    routes.delete_tenant: Operation(
+        "delete_tenant",
+        "Remove a tenant",
+        TAG,
+        {204: NO_CONTENT},
+        errors=(Conflict,),
+        path={"code": {"type": "string", "pattern": ecma(TENANT_CODE.pattern)}},
+    ),
+    routes.me: Operation("read_me", "Who am I", TAG, {200: answer(MeOut, ME, "The caller.")}),
+}
+
+WORDS = {
+    "last_used_at": "When it was last used, to the minute; null for never.",
+    "secret": "The whole token, which is shown this once.",
+    "roles": "What the key may do.",
+    "grants": "Single permissions besides the roles'.",
+    "principal": "The person or program that it stands for.",
+    "grace_seconds": "How long the former token stays good.",
+    "tenant": "The code of the tenant.",
+    "limits": "The tenant's caps; null for none.",
+    "admin_key": "A key of an admin of the new tenant.",
+    "TenantIn.code": "Its code, for good.",
+    "Tenant.code": "Its code.",
+    "NewTenant.code": "Its code.",
+    "Limits.queued": "Jobs that wait.",
+    "Limits.running": "Jobs at once.",
+    "Limits.storage_bytes": "Bytes of files.",
+    "Limits.requests_per_minute": "Requests a minute.",
+    "Limits.waiters": "Requests that wait at once.",
+}

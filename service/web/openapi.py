@@ -1,0 +1,296 @@
+"""GET /api/openapi.json: OpenAPI 3.1, made of the routes themselves.
+
+apispec turns schemas into JSON Schema 2020-12; a plugin of ours reads the routes, their handlers and what stands in
+described.py's tables. What every call has (a request id, the tenant's code, the problems of its kind) is said here.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from inspect import cleandoc
+from typing import Any
+
+from aiohttp import hdrs, web
+from apispec import APISpec, BasePlugin
+
+from service.errors import (
+    Forbidden,
+    Invalid,
+    LavoriError,
+    Malformed,
+    NotFound,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedMediaType,
+)
+from service.web.described import HEADERS, REQUEST_HEADERS, UUID_PATH, Answer, Handler, Operation, Shape
+from service.web.payload import dumps
+from service.web.shapes import Shapes
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+PROBLEM_JSON = "application/problem+json"
+ANYWHERE = (LavoriError, Malformed, Unavailable)
+_PARAMETER = re.compile(r"\{(\w+)(?::[^{}]*)?\}")
+_CALL = re.compile(r"\A(?:GET|POST|PUT|PATCH|DELETE)\s\S+?(?::\s|\.\Z|\.\s|\Z)")
+
+_RAISES = re.compile(r"\s?Raises [A-Z][^.]*\.")
+
+
+class Document:
+    """The document of these routes; made when it is first asked for."""
+
+    def __init__(
+        self,
+        routes: Iterable[web.RouteDef],
+        operations: Mapping[Handler, Operation],
+        words: Mapping[str, str],
+        *,
+        is_open: Callable[[Handler], bool],
+        about: Mapping[str, Any],
+    ) -> None:
+        self._routes, self._operations, self._words = tuple(routes), operations, words
+        self._is_open, self._about = is_open, about
+
+    @cached_property
+    def json(self) -> bytes:
+        """The document as it is sent."""
+        return dumps(self.made)
+
+    @cached_property
+    def made(self) -> dict[str, Any]:
+        """The document. Raises KeyError for a handler that no table describes."""
+        about = dict(self._about)
+        info = about.pop("info")
+        spec = APISpec(
+            info["title"],
+            info["version"],
+            "3.1.0",
+            [Shapes(self._words), Routes()],
+            info=info,
+            jsonSchemaDialect=DIALECT,
+            **about,
+        )
+        spec.components.security_scheme("bearer", _BEARER)
+        spec.components.security_scheme("metrics", _METRICS)
+        for name, header in HEADERS.items():
+            spec.components.header(name, dict(header))
+        for name, parameter in REQUEST_HEADERS.items():
+            spec.components.parameter(name, "header", {"name": name, **parameter})
+        spec.components.schema("Problem", _PROBLEM)
+        for route in self._routes:
+            operation = self._operations[route.handler]
+            spec.path(route=route, operation=operation, is_open=self._is_open(route.handler))
+        return spec.to_dict()
+
+
+class Routes(BasePlugin):
+    """The plugin of apispec that turns a route and its Operation into a path."""
+
+    def init_spec(self, spec: APISpec) -> None:
+        """Keep the spec, whose components operations refer to."""
+        self._spec = spec
+
+    def path_helper(
+        self,
+        path: str | None = None,
+        operations: dict[str, Any] | None = None,
+        parameters: list[dict[str, Any]] | None = None,
+        **given: Any,
+    ) -> str:
+        """Give the path as OpenAPI writes it, and put the route's operation into `operations`."""
+        del path, parameters  # all is in the route
+        route: web.RouteDef = given["route"]
+        operation: Operation = given["operation"]
+        assert operations is not None  # noqa: S101 - apispec hands in a dictionary
+        operations[route.method.lower()] = self._operation(route, operation, is_open=given["is_open"])
+        return _PARAMETER.sub(r"{\1}", route.path)
+
+    def _operation(self, route: web.RouteDef, told: Operation, *, is_open: bool) -> dict[str, Any]:
+        inner = _PARAMETER.findall(route.path)
+        login = told.may_need == "bearer" or not is_open
+        made: dict[str, Any] = {
+            "operationId": told.id,
+            "summary": told.summary,
+            "description": _description(route.handler, told),
+            "tags": [told.tag],
+            "parameters": [
+                *(_path_parameter(name, told) for name in inner),
+                *([{"in": "query", "schema": told.query}] if told.query else []),
+                *(dict(one) for one in told.more_query),
+                *told.takes,
+                *(["X-Customer-Code"] if login else []),
+                "X-Request-Id",
+            ],
+            "responses": self._responses(told, login=login, inner=bool(inner)),
+        }
+        if told.body is not None:
+            first = next(iter(told.body.content))
+            made["requestBody"] = {
+                "required": told.body.required,
+                "content": {
+                    kind: {"schema": _schema(shape)}
+                    | ({"example": told.body.example} if kind == first else {})
+                    for kind, shape in told.body.content.items()
+                },
+            }
+        if is_open:
+            made["security"] = [{}, {told.may_need: []}] if told.may_need else []
+        if not route.path.startswith("/api/"):
+            made["servers"] = [{"url": "/"}]
+        return made
+
+    def _responses(self, told: Operation, *, login: bool, inner: bool) -> dict[str, Any]:
+        errors: list[type[LavoriError]] = [*ANYWHERE, *told.errors]
+        if login:
+            errors += [Unauthenticated, Forbidden]
+        if inner:
+            errors.append(NotFound)
+        if told.body is not None:
+            errors += [TooLarge, UnsupportedMediaType]
+            if "application/json" in told.body.content:
+                errors.append(Invalid)
+        by_status: dict[int, list[type[LavoriError]]] = {}
+        for error in dict.fromkeys(errors):
+            by_status.setdefault(error.status, []).append(error)
+        succeeds = {str(status): _success(one) for status, one in told.answers.items()}
+        return succeeds | {str(status): self._problem(alike) for status, alike in sorted(by_status.items())}
+
+    def _problem(self, alike: list[type[LavoriError]]) -> str:
+        """The name of the component that describes the problems of one status."""
+        examples = {
+            error.code: {"value": _example(error)} for error in sorted(alike, key=lambda one: one.code)
+        }
+        name = "_or_".join(examples)
+        if name not in self._spec.components.responses:
+            headers = ["X-Request-Id"]
+            if Unauthenticated in alike:
+                headers.append("WWW-Authenticate")
+            if any(error.retry_after is not None for error in alike):
+                headers.append("Retry-After")
+            self._spec.components.response(
+                name,
+                {
+                    "description": " ".join(dict.fromkeys(_first_line(error) for error in alike)),
+                    "headers": {header: header for header in headers},
+                    "content": {
+                        PROBLEM_JSON: {
+                            "schema": {
+                                "allOf": [{"$ref": "#/components/schemas/Problem"}],
+                                "properties": {
+                                    "status": {"const": alike[0].status},
+                                    "code": {"enum": list(examples)},
+                                },
+                            },
+                            "examples": examples,
+                        }
+                    },
+                },
+            )
+        return name
+
+
+async def openapi(request: web.Request) -> web.Response:
+    """GET /api/openapi.json: this document."""
+    return web.Response(
+        body=request.app[DOCUMENT].json,
+        headers={hdrs.CONTENT_TYPE: "application/json; charset=utf-8", hdrs.CACHE_CONTROL: "no-cache"},
+    )
+
+
+DOCUMENT = web.AppKey("document", Document)
+
+routes = [web.get("/api/openapi.json", openapi)]
+
+
+def _path_parameter(name: str, told: Operation) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": dict(told.path.get(name, UUID_PATH))}
+
+
+def _description(handler: Handler, told: Operation) -> str:
+    text = _RAISES.sub("", " ".join(_CALL.sub("", cleandoc(handler.__doc__ or "")).split()))
+    whole = f"{text[:1].upper()}{text[1:]}"
+    return "\n\n".join(part for part in (whole, told.more) if part)
+
+
+def _success(one: Answer) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "description": one.description,
+        "headers": {name: name for name in (*one.headers, "X-Request-Id")},
+    }
+    if one.content:
+        first = next(iter(one.content))
+        made["content"] = {
+            kind: {"schema": _schema(shape)}
+            | ({"example": one.example} if one.example is not None and kind == first else {})
+            for kind, shape in one.content.items()
+        }
+    return made
+
+
+def _schema(shape: Shape) -> Any:
+    return dict(shape) if isinstance(shape, Mapping) else shape
+
+
+def _first_line(error: type[LavoriError]) -> str:
+    return (error.__doc__ or "").strip().splitlines()[0]
+
+
+def _example(error: type[LavoriError]) -> dict[str, Any]:
+    example = {
+        "type": f"/problems/{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": _first_line(error),
+        "instance": "/api/jobs",
+        "code": error.code,
+    }
+    if issubclass(error, Invalid):
+        pointer = "#/type" if error.code == "unknown_job_type" else "#/args/service_id"
+        example["errors"] = [{"pointer": pointer, "detail": "Missing data for required field."}]
+    return example
+
+
+_BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API key: `POST /api/keys` makes one, and shows it that once.",
+}
+
+_METRICS = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "The token of `LAVORI_METRICS_TOKEN`, where the operator has set one.",
+}
+
+_PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "description": "RFC 9457. Programs decide by `code`; people read `detail`; `/problems/{code}` explains.",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference"},
+        "title": {"type": "string"},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": {"type": "string"},
+        "instance": {"type": "string", "description": "The path of the request."},
+        "code": {"type": "string", "description": "Stable, and documented."},
+        "errors": {
+            "type": "array",
+            "description": "Every fault of a body at once.",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": {
+                    "pointer": {
+                        "type": "string",
+                        "description": "A JSON pointer as a URI fragment.",
+                        "examples": ["#/args/service_id"],
+                    },
+                    "detail": {"type": "string"},
+                },
+                "additionalProperties": False,
+            },
+        },
+    },
+    "additionalProperties": False,
+}
