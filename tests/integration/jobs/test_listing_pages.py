@@ -9,9 +9,9 @@ import orjson
 from aiohttp import ClientSession
 
 from filling import all_pages, fill, listed, put
-from service.jobs.listing import PLAN
-from service.jobs.orders import FILTERS, ORDERS
-from service.jobs.pages import Question
+from service.jobs.listing import PLAN, Lists
+from service.jobs.orders import FILTERS, NEWEST, ORDERS
+from service.jobs.pages import Question, Spot, page
 
 MANY = 20_000
 
@@ -53,7 +53,7 @@ def rows_read(plan: dict[str, Any]) -> int:
     below = sum(rows_read(inner) for inner in plan.get("Plans", []))
     if "Relation Name" not in plan:
         return below
-    return below + round(plan["Actual Loops"] * (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)))
+    return below + int(plan["Actual Loops"] * (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)))
 
 
 async def cost(connection: Any, sort: str, filters: dict[str, Any], reader: str | None, position: Any) -> int:
@@ -111,6 +111,31 @@ async def test_a_rare_status_is_found_without_reading_the_others(pool: asyncpg.P
         assert await cost(connection, "-created_at", {"status": ["running"]}, None, (None, None)) == 1
         assert await cost(connection, "-created_at", {"created_by": ["nobody"]}, None, (None, None)) == 0
         assert await cost(connection, "-created_at", {}, "nobody", (None, None)) == 0
+
+
+async def test_one_status_is_read_in_order_and_not_sorted(pool: asyncpg.Pool) -> None:
+    await fill(pool, MANY)
+    await pool.execute(
+        """UPDATE jobs SET status = 'cancelled', percent_completed = 0
+           WHERE id IN (SELECT id FROM jobs ORDER BY created_at LIMIT 1000)"""
+    )
+    await pool.execute("VACUUM ANALYZE jobs")
+    async with pool.acquire() as connection:
+        read = await cost(connection, "-created_at", {"status": ["cancelled"]}, None, (None, None))
+    assert 100 <= read <= 120
+
+
+async def test_lists_are_planned_for_their_values_however_often_they_are_asked_for(
+    pool: asyncpg.Pool,
+) -> None:
+    question = Question(1, None, None, dict.fromkeys(FILTERS) | {"status": ["failed"]}, ORDERS["-created_at"])
+    async with Lists(pool).connection() as connection:
+        for _ in range(12):
+            await page(connection, question, Spot(0, None), 10)
+        plans = await connection.fetchrow(
+            "SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE statement = $1", NEWEST
+        )
+    assert tuple(plans or ()) == (12, 0)
 
 
 async def test_a_cursor_is_good_for_its_own_list_alone(api: ClientSession, pool: asyncpg.Pool) -> None:
