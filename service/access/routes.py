@@ -13,7 +13,7 @@ from service.access.principal import Permission, Principal, permissions_of
 from service.access.schemas import KeyIn, RotateIn, TenantIn, tenant_code
 from service.errors import Forbidden, NotFound
 from service.keys import POOL
-from service.web.payload import json_response, read_body
+from service.web.payload import json_response, no_query, read_body
 
 _KEY_IN, _ROTATE_IN, _TENANT_IN = KeyIn(), RotateIn(), TenantIn()
 _NOT_LIMITED = dict.fromkeys(("queued", "running", "storage_bytes", "requests_per_minute", "waiters"))
@@ -21,6 +21,7 @@ _NOT_LIMITED = dict.fromkeys(("queued", "running", "storage_bytes", "requests_pe
 
 async def create_key(request: web.Request) -> web.Response:
     """POST /api/keys: 201 with the key and, this once, its secret."""
+    no_query(request)
     caller = entitled(request, Permission.KEYS)
     body = await read_body(request, _KEY_IN)
     roles, grants = list(dict.fromkeys(body["roles"])), list(dict.fromkeys(body["grants"]))
@@ -61,6 +62,7 @@ async def list_keys(request: web.Request) -> web.Response:
 
 async def delete_key(request: web.Request) -> web.Response:
     """DELETE /api/keys/{id}: 204; the key is refused within a second, and at once by this process."""
+    no_query(request)
     caller = entitled(request, Permission.KEYS)
     key_id = _key_id(request)
     async with request.app[POOL].acquire() as connection, connection.transaction():
@@ -75,6 +77,7 @@ async def delete_key(request: web.Request) -> web.Response:
 
 async def rotate_key(request: web.Request) -> web.Response:
     """POST /api/keys/{id}/rotate: 200 with the key and its new secret; the old one ends in `grace_seconds`, or now."""
+    no_query(request)
     caller = entitled(request, Permission.KEYS)
     key_id = _key_id(request)
     body = await read_body(request, _ROTATE_IN) if request.can_read_body else _ROTATE_IN.load({})
@@ -93,6 +96,7 @@ async def rotate_key(request: web.Request) -> web.Response:
 
 async def create_tenant(request: web.Request) -> web.Response:
     """POST /api/tenants: 201 with the tenant and, this once, an admin key of it."""
+    no_query(request)
     caller = entitled(request, Permission.TENANTS)
     body = await read_body(request, _TENANT_IN)
     async with request.app[POOL].acquire() as connection, connection.transaction():
@@ -116,6 +120,7 @@ async def list_tenants(request: web.Request) -> web.Response:
 
 async def delete_tenant(request: web.Request) -> web.Response:
     """DELETE /api/tenants/{code}: 204; 409 while it has jobs or definitions."""
+    no_query(request)
     caller = entitled(request, Permission.TENANTS)
     try:
         code = tenant_code(request.match_info["code"])
@@ -131,6 +136,7 @@ async def delete_tenant(request: web.Request) -> web.Response:
 
 async def me(request: web.Request) -> web.Response:
     """GET /api/me: who am I, and what may I do."""
+    no_query(request)
     caller = principal_of(request)
     return json_response(
         {

@@ -28,7 +28,7 @@ from service.files.schemas import (
 )
 from service.files.upload import receive_raw
 from service.keys import POOL, SETTINGS
-from service.web.payload import json_response, query, read_body
+from service.web.payload import json_response, no_query, query, read_body
 
 _LINK_IN, _UPLOAD_QUERY, _CONTENT_QUERY = LinkIn(), UploadQuery(), ContentQuery()
 
@@ -57,6 +57,7 @@ async def create_attachment(request: web.Request) -> web.Response:
 
 async def read_attachment(request: web.Request) -> web.StreamResponse:
     """GET /api/jobs/{id}/attachment: the bytes."""
+    no_query(request)
     job = await _visible_job(request)
     file = await store.attachment_of_job(request.app[POOL], principal_of(request).tenant_id, job.id)
     return await stream(request, request.app[STORAGE], file)
@@ -64,6 +65,7 @@ async def read_attachment(request: web.Request) -> web.StreamResponse:
 
 async def list_outputs(request: web.Request) -> web.Response:
     """GET /api/jobs/{id}/outputs: those of the current run, all of them."""
+    no_query(request)
     job = await _visible_job(request)
     outputs = await store.outputs_of_run(request.app[POOL], principal_of(request).tenant_id, job.id)
     return json_response({"outputs": [output_view(output) for output in outputs]})
@@ -71,6 +73,7 @@ async def list_outputs(request: web.Request) -> web.Response:
 
 async def read_output(request: web.Request) -> web.StreamResponse:
     """GET …/outputs/{output_id}: its description."""
+    no_query(request)
     output = await _visible_output(request)
     headers = {"ETag": output_etag(output)}
     if matches(request.headers.get("If-None-Match"), headers["ETag"]):
@@ -90,6 +93,7 @@ async def read_content(request: web.Request) -> web.StreamResponse:
 
 async def create_link(request: web.Request) -> web.Response:
     """POST …/outputs/{output_id}/links: 201 with the link."""
+    no_query(request)
     output_id, job = _id(request, "output_id"), await _controlled_job(request)
     caller = principal_of(request)
     body = await read_body(request, _LINK_IN) if request.can_read_body else _LINK_IN.load({})
@@ -128,6 +132,7 @@ async def list_links(request: web.Request) -> web.Response:
 
 async def revoke_link(request: web.Request) -> web.Response:
     """DELETE …/links/{link_id}: 204, again and again; no request after it gets a byte."""
+    no_query(request)
     output_id, link_id = _id(request, "output_id"), _id(request, "link_id")
     job, caller = await _controlled_job(request), principal_of(request)
     async with request.app[POOL].acquire() as connection, connection.transaction():

@@ -19,7 +19,7 @@ from service.access.principal import Principal
 from service.errors import Fault, Invalid, LavoriError, Malformed, TooLarge
 from service.jobs import control
 from service.jobs.core import CORE, Core
-from service.jobs.listing import matching
+from service.jobs.listing import FILTER_WORDS, matching
 from service.jobs.schemas import MOST_IN_A_CALL
 from service.web.middleware import problem
 from service.web.payload import json_response, no_query, read_body
@@ -65,8 +65,22 @@ class ActionIn(Schema):
     """What to do, and to which jobs."""
 
     action = fields.String(required=True, validate=validate.OneOf(list(ACTIONS)))
-    ids = fields.List(fields.String(), load_default=None)
-    filter_ = fields.Dict(load_default=None, data_key="filter")
+    ids = fields.List(
+        fields.String(), load_default=None, metadata={"json_schema": {"maxItems": MOST_IN_A_CALL}}
+    )
+    filter_ = fields.Dict(
+        load_default=None,
+        data_key="filter",
+        metadata={
+            "json_schema": {
+                "propertyNames": {"pattern": f"^(label\\..*|{'|'.join(FILTER_WORDS)})$"},
+                "additionalProperties": {
+                    "type": ["string", "integer", "array"],
+                    "items": {"type": ["string", "integer"]},
+                },
+            }
+        },
+    )
     dry_run = fields.Boolean(load_default=False, truthy={True}, falsy={False})
 
 

@@ -22,7 +22,7 @@ from service.jobs.core import CORE
 from service.jobs.listing import LISTS
 from service.jobs.pace import PACE
 from service.jobs.states import TERMINAL, Status
-from service.web.payload import json_response, timestamp
+from service.web.payload import json_response, no_query, timestamp
 
 JOB = """
 SELECT jobs.id, jobs.tenant_id, jobs.type, jobs.status, jobs.priority, jobs.worker_tag, jobs.attempt, jobs.max_attempts,
@@ -68,6 +68,7 @@ GROUP BY turns.type
 
 async def explain(request: web.Request) -> web.Response:
     """GET /api/jobs/{id}/explain."""
+    no_query(request)
     core, principal = request.app[CORE], principal_of(request)
     heading = await core.reader.heading(principal, job_id_of(request))
     medians = await request.app[PACE].measured(principal.tenant_id)

@@ -69,6 +69,7 @@ class ListIn(Schema):
 _LIST_IN = ListIn()
 _BESIDES = frozenset({"limit", "cursor", "count", "fields_", "include"})
 """What the pages of one list may differ in."""
+FILTER_WORDS = tuple(name for name in _LIST_IN.fields if name not in _BESIDES)
 
 
 class Lists:

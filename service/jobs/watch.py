@@ -28,7 +28,7 @@ from service.jobs.states import TERMINAL, Status
 from service.jobs.store import Heading
 from service.jobs.waiting import woken
 from service.keys import DRAINING, POOL, REDIS
-from service.web.payload import dumps, json_response, query, read_body
+from service.web.payload import dumps, json_response, no_query, query, read_body
 
 MESSAGES_A_PAGE = 1_000
 TENANT_BATCH = 500
@@ -42,14 +42,16 @@ _WAIT = validate.Range(0, LONGEST_WAIT)
 class PairIn(Schema):
     """A job and the version of it that the caller has."""
 
-    id = fields.String(required=True)
+    id = fields.String(required=True, metadata={"format": "uuid"})
     version = fields.Integer(strict=True, required=True, validate=validate.Range(0, 2**31 - 1))
 
 
 class PollIn(Schema):
     """POST /api/jobs/poll."""
 
-    jobs = fields.List(fields.Nested(PairIn), required=True)
+    jobs = fields.List(
+        fields.Nested(PairIn), required=True, metadata={"json_schema": {"maxItems": MOST_IN_A_CALL}}
+    )
     wait = fields.Integer(strict=True, load_default=0, validate=_WAIT)
 
 
@@ -72,12 +74,13 @@ _POLL_IN, _EVENTS_IN, _TENANT_EVENTS_IN = PollIn(), EventsIn(), TenantEventsIn()
 async def poll(request: web.Request) -> web.Response:
     """POST /api/jobs/poll: those of up to 1,000 jobs that changed, at once or as soon as one does."""
     core, hub, principal = request.app[CORE], request.app[HUB], principal_of(request)
+    no_query(request)
     asked = await read_body(request, _POLL_IN)
     if len(asked["jobs"]) > MOST_IN_A_CALL:
         raise TooLarge("the list of jobs", MOST_IN_A_CALL, "jobs")
     known = _known(asked["jobs"])
     found, gone = await _changed(core, principal, known)
-    if not found and not gone and asked["wait"] and not hub.is_draining():
+    if known and not found and not gone and asked["wait"] and not hub.is_draining():
         ends = time.monotonic() + asked["wait"]
         with hub.watch(principal.tenant_id, dict(known), await hub.cap_of(principal.tenant_id)) as watcher:
             while True:
@@ -287,6 +290,6 @@ async def hub_of(app: web.Application) -> AsyncIterator[None]:
 
 routes = [
     web.post("/api/jobs/poll", poll),
-    web.get("/api/jobs/{id}/events", job_events),
-    web.get("/api/events", tenant_events),
+    web.get("/api/jobs/{id}/events", job_events, allow_head=False),  # a HEAD of a stream would never end
+    web.get("/api/events", tenant_events, allow_head=False),
 ]

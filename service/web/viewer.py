@@ -18,6 +18,7 @@ FILES = {
     "doc.css": STATIC / "doc.css",
     "doc.js": STATIC / "doc.js",
 }
+TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
 # The addresses are relative, so that the page works below a language, and below whatever a proxy puts in front.
 PAGE = """<!doctype html>
 <html lang="en">
@@ -58,7 +59,7 @@ async def doc_file(request: web.Request) -> web.FileResponse:
     found = FILES.get(request.match_info["file"])
     if found is None:
         raise NotFound("no such file")
-    return web.FileResponse(found, headers=HEADERS)
+    return web.FileResponse(found, headers={**HEADERS, hdrs.CONTENT_TYPE: TYPES[found.suffix]})
 
 
 routes = [web.get("/api/doc", doc), web.get("/api/doc/{file}", doc_file)]
