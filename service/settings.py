@@ -63,6 +63,8 @@ ADMIN_KEY_LENGTH = 20
 TAG = re.compile(r"\*|!?[^\s!*]+")
 MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 LARGEST_PORT = 65535
+S3_URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([^\s?#]*))?", re.ASCII)
+STORAGE_URLS = "file:// and the absolute path of a folder, or s3://bucket/prefix"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("auto", "json", "text")
 
@@ -242,8 +244,9 @@ class _Reader:
         if url == DEFAULTS[name]:
             return (data / "files").as_uri()
         parts = urlsplit(url)
-        if parts.scheme != "file" or parts.netloc or len(unquote(parts.path)) < len("/x"):
-            self.faults.append(f"{name} must be file:// and a folder's absolute path, not {url!r}.")
+        on_disk = parts.scheme == "file" and not parts.netloc and len(unquote(parts.path)) >= len("/x")
+        if not on_disk and not S3_URL.fullmatch(url):
+            self.faults.append(f"{name} must be {STORAGE_URLS}, not {url!r}.")
         return url
 
     def admin_key(self, name: str) -> str | None:

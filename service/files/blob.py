@@ -1,8 +1,11 @@
 """Bytes in storage, as the rest of the program knows them."""
 
+import re
 from dataclasses import dataclass
 
 from service.errors import NotFound
+
+KEY = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ closed under it. The disk's errors come out as StorageFull and Unavailable.
 import errno
 import hashlib
 import os
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,11 +17,10 @@ from pathlib import Path
 import structlog
 
 from service.errors import StorageFull, Unavailable
-from service.files.blob import BlobMissing
+from service.files.blob import KEY, BlobMissing
 
 log = structlog.get_logger()
 
-_KEY = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _PART = ".part"
 # EFBIG is what a limit on file sizes gives (ulimit -f).
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -41,7 +39,7 @@ class Part:
 
     def write(self, data: bytearray) -> None:
         """Append; the first call makes the file."""
-        with self._lock, _told_apart():
+        with self._lock, told_apart():
             if self._discarded:  # the task that asked for this was cancelled
                 return
             if self._file is None:
@@ -55,7 +53,7 @@ class Part:
 
     def finish(self) -> bytes:
         """Make it durable under its key; gives the SHA-256. There must have been a write, if of nothing."""
-        with self._lock, _told_apart():
+        with self._lock, told_apart():
             if self._discarded or self._file is None:
                 raise RuntimeError("there is nothing to finish")
             os.fsync(self._file)
@@ -84,7 +82,7 @@ class Whole:
     """A finished file, opened by its first read: from then on it can be read to its end though it be deleted."""
 
     def __init__(self, root: Path, key: str) -> None:
-        if not _KEY.fullmatch(key):
+        if not KEY.fullmatch(key):
             raise BlobMissing
         self._root, self._key = root, key
         self._lock = threading.Lock()
@@ -93,7 +91,7 @@ class Whole:
 
     def read(self, start: int, length: int) -> bytes:
         """Give up to `length` bytes from `start`; none at the end."""
-        with self._lock, _told_apart():
+        with self._lock, told_apart():
             if self._closed:  # the task that asked for this was cancelled
                 return b""
             if self._file is None:
@@ -102,7 +100,7 @@ class Whole:
 
     def path(self) -> Path:
         """Where it is; raises BlobMissing."""
-        with _told_apart():
+        with told_apart():
             os.close(self._open())
         return self._root / self._key[:2] / self._key[2:4] / self._key
 
@@ -124,9 +122,9 @@ class Whole:
 
 def remove(root: Path, key: str) -> None:
     """Remove the file of a key and its unfinished part, where there are any."""
-    if not _KEY.fullmatch(key):
+    if not KEY.fullmatch(key):
         return
-    with _told_apart(), suppress(FileNotFoundError), _opened(root, key) as folder:
+    with told_apart(), suppress(FileNotFoundError), _opened(root, key) as folder:
         for name in (key, key + _PART):
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=folder)
@@ -134,7 +132,7 @@ def remove(root: Path, key: str) -> None:
 
 def folders_in(folder: Path) -> list[Path]:
     """Give the real folders inside one, which need not exist."""
-    with _told_apart(), suppress(FileNotFoundError), os.scandir(folder) as entries:
+    with told_apart(), suppress(FileNotFoundError), os.scandir(folder) as entries:
         return [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
     return []
 
@@ -143,17 +141,17 @@ def keys_below(first: Path, before: float) -> set[str]:
     """Give the keys in all folders of `first` whose last write was before this Unix time."""
     found = set()
     for second in folders_in(first):
-        with _told_apart(), os.scandir(second) as entries:
+        with told_apart(), os.scandir(second) as entries:
             for entry in entries:
                 key = entry.name.removesuffix(_PART)
                 with suppress(FileNotFoundError):
-                    if _KEY.fullmatch(key) and entry.stat(follow_symlinks=False).st_mtime < before:
+                    if KEY.fullmatch(key) and entry.stat(follow_symlinks=False).st_mtime < before:
                         found.add(key)
     return found
 
 
 @contextmanager
-def _told_apart() -> Iterator[None]:
+def told_apart() -> Iterator[None]:
     """A full disk is StorageFull; any other fault of the disk is Unavailable, and its path is for the log."""
     try:
         yield

@@ -13,6 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 from service.files.blob import Blob
 from service.files.filesystem import FilesystemStorage
+from service.files.s3 import S3Storage
+from service.settings import S3_URL, STORAGE_URLS
 
 
 class BlobWriter(Protocol):
@@ -46,10 +48,12 @@ class Storage(Protocol):
 
 
 def open_storage(url: str) -> Storage:
-    """Open the storage that STORAGE_URL names: `file:///folder`. Raises ValueError for any other."""
+    """Open the storage that STORAGE_URL names: `file:///folder` or `s3://bucket/prefix`. Raises ValueError."""
+    if found := S3_URL.fullmatch(url):
+        return S3Storage(found[1], (found[2] or "").strip("/"))
     parts = urlsplit(url)
     folder = Path(unquote(parts.path))
     if parts.scheme != "file" or parts.netloc not in ("", "localhost") or folder.parent == folder:
-        message = f"STORAGE_URL must be file:// and the absolute path of a folder, not {url!r}"
+        message = f"STORAGE_URL must be {STORAGE_URLS}, not {url!r}"
         raise ValueError(message)
     return FilesystemStorage(folder)

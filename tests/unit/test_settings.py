@@ -37,6 +37,12 @@ def test_files_on_disk_follow_the_data_folder() -> None:
     assert Settings.from_environ({"LAVORI_DATA": "/srv/a b"}).storage_url == "file:///srv/a%20b/files"
 
 
+def test_files_may_lie_in_a_bucket() -> None:
+    assert Settings.from_environ({"STORAGE_URL": "s3://bucket/a/b"}).storage_url == "s3://bucket/a/b"
+    for wrong in ("s3://", "s3://Bucket/x", "s3://key:secret@bucket/x", "s3://bucket?x"):
+        assert faults(environ={"STORAGE_URL": wrong})
+
+
 def test_lists_keep_their_order_and_drop_empty_words() -> None:
     settings = Settings.from_environ(
         {
@@ -57,7 +63,7 @@ def test_all_faults_are_told_at_once_and_each_names_its_variable() -> None:
         "PORT": "80800",
         "DATABASE_URL": "mysql://db/x",
         "REDIS_URL": "redis://cache:port/0",
-        "STORAGE_URL": "s3://bucket",
+        "STORAGE_URL": "gs://bucket",
         "LAVORI_PUBLIC_URL": "lavori.example.org",
         "LAVORI_ADMIN_KEY": "short",
         "LAVORI_OUTBOUND_ALLOW": "intranet",

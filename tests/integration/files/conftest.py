@@ -13,10 +13,12 @@ from uuid import UUID
 import asyncpg
 import orjson
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 from uuid_utils.compat import uuid7
 
+from object_store import BUCKET, ObjectStore, object_store
 from service.access.identities import identities
 from service.access.middleware import authenticate
 from service.access.store import insert_key, insert_tenant
@@ -232,3 +234,20 @@ async def world(pool: asyncpg.Pool, tmp_path: Path, aiohttp_client: StartClient)
 async def anna(world: World) -> Caller:
     """A plain user, who has made the jobs of these tests."""
     return await world.caller("anna")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def objects(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ObjectStore]:
+    """An S3 server of this run alone; the first test that asks starts it."""
+    async with object_store(tmp_path_factory.mktemp("objects")) as running:
+        yield running
+
+
+@pytest.fixture
+def bucket_url(objects: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of a prefix with nothing below it; the environment says where and who."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{objects.port}")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "tests")
+    monkeypatch.setenv("AWS_REGION", "eu-south-1")
+    return f"s3://{BUCKET}/{uuid7().hex}/files/"
