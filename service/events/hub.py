@@ -217,7 +217,7 @@ class Hub:
                     await pubsub.subscribe(CHANGED)
                     self._hears = True
                     self._wake_all()  # what changed while deaf
-                    while True:
+                    while not _is_cancelled():
                         hint = await pubsub.get_message(timeout=20)
                         if hint is None:
                             await pubsub.ping()
@@ -226,6 +226,8 @@ class Hub:
             except (RedisError, OSError, TimeoutError) as error:
                 log.debug("hub is deaf", action="hub.deaf", error=f"{type(error).__name__}: {error}")
             self._hears = False
+            if _is_cancelled():
+                raise asyncio.CancelledError
             await asyncio.sleep(DEAF_SECONDS)
 
     async def _look(self) -> None:
@@ -256,6 +258,12 @@ class Hub:
             for watcher in watchers:
                 if watcher.known.get(job_id) != version:
                     watcher.wake()
+
+
+def _is_cancelled() -> bool:
+    """Whether this task was cancelled, even if redis-py has swallowed it: on 3.11 its wait_for can."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 HUB = web.AppKey("hub", Hub)
