@@ -15,11 +15,11 @@ from service.settings import Settings
 BANNER = """\
 Lavori runs. Ctrl-C ends it.
 
-  dashboard  {address}/
-  API docs   {address}/api/doc
+  API        {address}/api
+  docs       {address}/api/doc
   admin key  {key}
 
-Submit a job:
+Import the sample of payment dues:
 
   curl -s -H "Authorization: Bearer {key}" -F '{job};type=application/json' \
 -F 'attachment=@docs/examples/dovuti.csv;type=text/csv' {address}/api/jobs
