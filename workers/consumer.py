@@ -31,6 +31,7 @@ log = structlog.get_logger()
 
 POLL_SECONDS = 0.5
 WITHOUT_REDIS_SECONDS = 1.0
+CLAIM_PAUSE_SECONDS = 0.1  # so that not each job's end sorts the whole queue
 
 
 class Consumer(Worker):
@@ -119,7 +120,26 @@ async def consume(runtime: Runtime, redis: ArqRedis) -> None:
                     error=f"{type(error).__name__}: {error}",
                 )
                 away = True
-            await _claim_directly(runtime, consumer.ctx)
+            await _claim_until_back(runtime, redis, consumer.ctx)
+
+
+async def _claim_until_back(runtime: Runtime, redis: ArqRedis, ctx: dict[Any, Any]) -> None:
+    """Feed the slots from PostgreSQL until Redis answers again; a Redis that hangs holds nothing up."""
+    back = asyncio.create_task(_until_back(redis))
+    back.add_done_callback(lambda _: runtime.slots.wake.set())
+    try:
+        while not back.done():
+            await _claim_directly(runtime, ctx)
+    finally:
+        back.cancel()
+
+
+async def _until_back(redis: ArqRedis) -> None:
+    while True:
+        await asyncio.sleep(WITHOUT_REDIS_SECONDS)
+        with suppress(*queue.REDIS_ERRORS):
+            await redis.ping()
+            return
 
 
 async def _claim_directly(runtime: Runtime, ctx: dict[Any, Any]) -> None:
@@ -139,6 +159,7 @@ async def _claim_directly(runtime: Runtime, ctx: dict[Any, Any]) -> None:
         due = []
     for row in due:
         slots.start(run_job(ctx, str(row["id"])))
+    await asyncio.sleep(CLAIM_PAUSE_SECONDS)
     with suppress(TimeoutError):
         async with asyncio.timeout(WITHOUT_REDIS_SECONDS):
             await slots.wake.wait()

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,12 +14,13 @@ from uuid_utils.compat import uuid7
 
 from service.db.connection import Connection
 from service.files.storage import BlobWriter, Storage
-from service.files.store import insert_file
+from service.files.store import LIFETIME, insert_file
 from service.jobs import claims
 from service.jobs.jobtype import JobFailed
 from service.settings import Settings
-from service.web.payload import dumps
-from workers.lease import Lease, LeaseLost, Stop
+from service.web.encoding import dumps
+from workers.lease import Lease, LeaseLost
+from workers.outcome import Stop
 from workers.progress import ProgressBook
 
 
@@ -66,6 +67,7 @@ class JobContext:
         self.created_at: datetime = row["created_at"]
         self.started_at: datetime = row["started_at"]
         self.args = args
+        self._timeout_seconds: int = row["timeout_seconds"]
         self.attachment = (
             Attachment(
                 row["attachment_name"],
@@ -114,7 +116,8 @@ class JobContext:
     ) -> AsyncIterator[BlobWriter]:
         """Write an output file; it is published with the job's end. Left by an error, it leaves nothing behind.
 
-        Bytes first, row second: the row lives for a day on its own, and for good once the settlement names it.
+        Bytes first, row second: the row lives on its own until a day after the job must have ended, and for good once
+        the settlement names it.
         """
         async with self.storage.create(None) as writer:
             yield writer
@@ -125,6 +128,7 @@ class JobContext:
             mime_type=mime_type,
             blob=writer.blob,
             created_by=self.created_by,
+            lifetime=LIFETIME + timedelta(seconds=self._timeout_seconds),
         )
         self.outputs.append(Output(uuid7(), file_id, tuple(formats)))
 

@@ -14,7 +14,6 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import StrEnum
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -23,21 +22,13 @@ import asyncpg
 import structlog
 
 from service.jobs import claims
+from workers.outcome import Stop
 
 log = structlog.get_logger()
 
 TURN_SECONDS = 0.5
 RENEW_AFTER = 0.25  # of the lease
 GIVE_UP_AFTER = 0.8  # of the lease
-
-
-class Stop(StrEnum):
-    """Why a job that runs is told to stop."""
-
-    CANCELLED = "cancelled"  # somebody asked for it
-    LEASE_LOST = "lease_lost"  # another worker may have it: nothing may be written any more
-    SHUTDOWN = "shutdown"  # this process ends and hands the job back
-    TIMED_OUT = "timed_out"
 
 
 class LeaseLost(Exception):

@@ -23,7 +23,8 @@ from service.telemetry.loop_lag import watch_loop
 from service.telemetry.metrics import ProcessMetrics, SystemMetrics
 from workers.consumer import consume
 from workers.ear import listen
-from workers.lease import LeaseKeeper, Stop, WorkerFacts
+from workers.lease import LeaseKeeper, WorkerFacts
+from workers.outcome import Stop
 from workers.progress import ProgressBook
 from workers.runtime import Runtime, Slots
 from workers.upkeep.expire import expire

@@ -2,13 +2,22 @@
 
 import random
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from service.jobs.jobtype import JobFailed
 from service.jobs.states import Status
-from workers.lease import Stop
 
 BACKOFF_CAP_SECONDS = 3_600.0
+
+
+class Stop(StrEnum):
+    """Why a job that runs is told to stop."""
+
+    CANCELLED = "cancelled"  # somebody asked for it
+    LEASE_LOST = "lease_lost"  # another worker may have it: nothing may be written any more
+    SHUTDOWN = "shutdown"  # this process ends and hands the job back
+    TIMED_OUT = "timed_out"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ import structlog
 from service.db.batch import ERRORS_OF_DATA
 from service.db.pool import UNREACHABLE
 from service.jobs import claims
-from workers.lease import Lease, Stop
+from workers.lease import Lease
+from workers.outcome import Stop
 
 log = structlog.get_logger()
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -13,17 +14,19 @@ from uuid_utils.compat import uuid7
 from service.db.pool import UNREACHABLE
 from service.errors import LavoriError
 from service.jobs import queue
-from service.jobs.claims import Settlement
+from service.jobs.claims import CRASHES_ALLOWED, Settlement
 from service.jobs.jobtype import JobFailed, JobType
 from service.jobs.states import Status
 from service.telemetry.logs import bind
-from service.web.payload import dumps, load, parse_json
+from service.web.encoding import dumps
+from service.web.payload import load, parse_json
 from workers.context import JobContext
 from workers.fetch import fetch_attachment
-from workers.lease import Lease, LeaseLost, Stop
-from workers.outcome import Ending, Failure, Outcome, decide
+from workers.lease import Lease, LeaseLost
+from workers.outcome import Ending, Failure, Outcome, Stop, decide
 from workers.progress import Entry, clean
 from workers.runtime import Runtime, SettleOrder
+from workers.upkeep.redeliver import redeliver
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -64,6 +67,9 @@ async def run_job(ctx: dict[str, Any], job_id: str) -> None:
         await _settle(runtime, job, lease, outcome)
     finally:
         runtime.keeper.drop(lease)
+    if row["crashes"] + 1 >= CRASHES_ALLOWED:  # others wait for their last chance until this one is through
+        with suppress(*UNREACHABLE, *queue.REDIS_ERRORS):
+            await redeliver(runtime)
 
 
 async def _run(

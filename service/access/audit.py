@@ -7,8 +7,8 @@ from aiohttp import web
 
 from service.access.principal import Principal
 from service.db.connection import Connection
+from service.web.encoding import dumps
 from service.web.middleware import REQUEST_ID
-from service.web.payload import dumps
 
 
 @dataclass(frozen=True, slots=True)

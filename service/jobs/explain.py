@@ -22,7 +22,8 @@ from service.jobs.core import CORE
 from service.jobs.listing import LISTS
 from service.jobs.pace import PACE
 from service.jobs.states import TERMINAL, Status
-from service.web.payload import json_response, no_query, timestamp
+from service.web.encoding import timestamp
+from service.web.payload import json_response, no_query
 
 JOB = """
 SELECT jobs.id, jobs.tenant_id, jobs.type, jobs.status, jobs.priority, jobs.worker_tag, jobs.attempt, jobs.max_attempts,

@@ -7,7 +7,7 @@ from uuid import UUID
 from service.files.names import clean_name, media_type
 from service.jobs.attachment import Address
 from service.jobs.states import PRIORITIES, Status
-from service.web.payload import fragment
+from service.web.encoding import fragment
 
 
 class Row(Protocol):

@@ -26,7 +26,8 @@ from service.jobs.schemas import time, words
 from service.jobs.selection import INCLUDED_IN_LISTS, fields_in, include_in, only, with_included
 from service.jobs.states import PRIORITIES, Priority, Status
 from service.keys import POOL, SETTINGS
-from service.web.payload import dumps, json_response, load_query
+from service.web.encoding import dumps
+from service.web.payload import json_response, load_query
 
 LABEL = "label."
 MOST_WORDS = 10

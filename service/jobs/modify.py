@@ -19,7 +19,8 @@ from service.jobs.schemas import MOST_LABELS, JobIn, JobPatch
 from service.jobs.states import PRIORITIES, Priority, Status
 from service.jobs.store import read_jobs
 from service.jobs.submit import offer
-from service.web.payload import dumps, load
+from service.web.encoding import dumps
+from service.web.payload import load
 
 ALWAYS = frozenset(
     {"description", "labels", "category", "sub_category", "publish_link_access_scope", "purge_at"}

@@ -20,7 +20,7 @@ from service.files.links import LinkSigner, link_url
 from service.jobs import store
 from service.jobs.job import Row, job_view
 from service.jobs.store import Heading
-from service.web.payload import dumps
+from service.web.encoding import dumps
 
 CACHE_BYTES = 64 * 1024 * 1024
 

@@ -23,13 +23,13 @@ from service.jobs.schemas import MOST_IN_A_CALL, MessagesIn, ReadIn, RerunIn
 from service.jobs.selection import INCLUDED, only, with_included
 from service.jobs.states import TERMINAL
 from service.jobs.store import Heading
-from service.jobs.submit import Submission, Submitted, submit_job
+from service.jobs.submit import Submission, Submitted, key_of, submit_job
 from service.jobs.waiting import wait_for
 from service.web.conditions import etag, is_known, required_versions
+from service.web.encoding import fragment
 from service.web.middleware import is_unreachable, problem
 from service.web.payload import (
     JSON,
-    fragment,
     json_response,
     no_query,
     parse_json,
@@ -85,7 +85,7 @@ async def create_many(request: web.Request) -> web.Response:
     items, may_hold_nul = await read_array(request)
     if len(items) > MOST_IN_A_CALL:
         raise TooLarge("the batch", MOST_IN_A_CALL, "jobs")
-    key = request.headers.get("Idempotency-Key")
+    key = key_of(None, request.headers.get("Idempotency-Key"))
     base = base_url(request)
 
     async def one(place: int, item: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import asyncpg
 import orjson
 from marshmallow import fields, validate
 
-from service.web.payload import dumps, fragment
+from service.web.encoding import dumps, fragment
 
 FIELDS = (
     "id", "number", "version", "type", "definition", "status", "status_text", "percent_completed", "running_output",

@@ -27,7 +27,8 @@ from service.jobs.jobtype import JobType
 from service.jobs.schemas import AttachmentIn, JobIn
 from service.jobs.states import PRIORITIES, Priority
 from service.jobs.store import NewJob, job_of_key, read_jobs
-from service.web.payload import dumps, load
+from service.web.encoding import dumps
+from service.web.payload import load
 
 log = structlog.get_logger()
 
@@ -166,8 +167,10 @@ def type_of(job_types: Mapping[str, JobType], code: str | None, definition: str 
 
 def key_of(field: str | None, header: str | None) -> str | None:
     """The idempotency key: of the header or of the body, and the same where both are given."""
-    if header is not None and not (1 <= len(header) <= 64 and header.isprintable()):  # noqa: PLR2004
-        raise Invalid([Fault("#/idempotency_key", "Idempotency-Key must be 1 to 64 printable characters")])
+    if header is not None and not (1 <= len(header) <= 64 and header.isascii() and header.isprintable()):  # noqa: PLR2004
+        raise Invalid(
+            [Fault("#/idempotency_key", "Idempotency-Key must be 1 to 64 printable ASCII characters")]
+        )
     if header is not None and field not in (None, header):
         raise Invalid([Fault("#/idempotency_key", "differs from the header Idempotency-Key")])
     return header if header is not None else field

@@ -28,7 +28,8 @@ from service.jobs.states import TERMINAL, Status
 from service.jobs.store import Heading
 from service.jobs.waiting import woken
 from service.keys import DRAINING, POOL, REDIS
-from service.web.payload import dumps, json_response, no_query, query, read_body
+from service.web.encoding import dumps
+from service.web.payload import json_response, no_query, query, read_body
 
 MESSAGES_A_PAGE = 1_000
 TENANT_BATCH = 500

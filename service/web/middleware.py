@@ -23,8 +23,8 @@ from service.errors import (
 )
 from service.keys import DRAINING
 from service.telemetry.logs import bind
+from service.web.encoding import dumps
 from service.web.observe import ABANDONED, OBSERVE
-from service.web.payload import dumps
 
 log = structlog.get_logger()
 

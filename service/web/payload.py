@@ -1,10 +1,8 @@
 """Bodies in and out: orjson on the wire, marshmallow as the one description of every shape."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
-from uuid import UUID
 
 import orjson
 from aiohttp import web
@@ -14,34 +12,12 @@ from multidict import MultiMapping
 
 from service.errors import Fault, Invalid, Malformed, TooLarge, UnsupportedMediaType
 from service.web.acceptor import Refused, acceptor_of
+from service.web.encoding import dumps
 
 MAX_DEPTH = 64
 MOST_FAULTS = 1_000
 ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
 JSON = {"Content-Type": "application/json; charset=utf-8"}
-
-
-def dumps(value: object) -> bytes:
-    """JSON with times in RFC 3339 UTC, milliseconds and Z; an `orjson.Fragment` passes through as it is."""
-    return orjson.dumps(value, _default, orjson.OPT_PASSTHROUGH_DATETIME)
-
-
-def _default(value: object) -> str:
-    if isinstance(value, datetime):
-        return timestamp(value)
-    if isinstance(value, UUID):  # asyncpg's own subclass
-        return str(value)
-    raise TypeError
-
-
-def timestamp(value: datetime) -> str:
-    """A time in UTC as the API shows it: `2026-11-22T10:41:19.123Z`."""
-    return value.isoformat(timespec="milliseconds")[:23] + "Z"
-
-
-def fragment(text: str | None) -> orjson.Fragment | None:
-    """JSON text of the database, to be passed on without parsing it."""
-    return None if text is None else orjson.Fragment(text)
 
 
 def json_response(

@@ -18,7 +18,7 @@ from running import running_worker, until
 from service.app import create_app
 from service.jobs.jobtype import JobTypes
 from service.settings import Settings
-from service.web.payload import dumps
+from service.web.encoding import dumps
 from workers.jobtypes.echo import echo
 from workers.jobtypes.import_dovuti import import_dovuti
 from workers.jobtypes.sleep import sleep
