@@ -6,8 +6,7 @@ import pytest
 
 from service.jobs.jobtype import JobFailed
 from service.jobs.states import Status
-from workers.lease import Stop
-from workers.outcome import BACKOFF_CAP_SECONDS, Ending, Outcome, backoff, decide
+from workers.outcome import BACKOFF_CAP_SECONDS, Ending, Outcome, Stop, backoff, decide
 
 RETRYABLE = JobFailed("busy", "the other side is busy", retryable=True)
 FINAL = JobFailed("bad_file", "the file cannot be read")

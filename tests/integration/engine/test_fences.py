@@ -16,7 +16,8 @@ from service.files.storage import open_storage
 from service.jobs import claims
 from service.settings import Settings
 from workers.context import JobContext
-from workers.lease import Lease, LeaseLost, Stop
+from workers.lease import Lease, LeaseLost
+from workers.outcome import Stop
 from workers.progress import ProgressBook
 
 
