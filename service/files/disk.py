@@ -7,6 +7,7 @@ closed under it. The disk's errors come out as StorageFull and Unavailable.
 """
 
 import errno
+import fcntl
 import hashlib
 import os
 import threading
@@ -46,6 +47,9 @@ class Part:
                 with _opened(self._root, self.key, make=True) as folder:
                     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
                     self._file = os.open(self.key + _PART, flags, 0o600, dir_fd=folder)
+                    fcntl.flock(
+                        self._file, fcntl.LOCK_EX
+                    )  # says until this process ends that somebody writes it
             self._hash.update(data)
             left = memoryview(data)
             while left:
@@ -138,16 +142,32 @@ def folders_in(folder: Path) -> list[Path]:
 
 
 def keys_below(first: Path, before: float) -> set[str]:
-    """Give the keys in all folders of `first` whose last write was before this Unix time."""
+    """Give the keys in all folders of `first` whose last write was before this Unix time.
+
+    An unfinished file that its writer still has open is none of them, however long ago it was written to.
+    """
     found = set()
     for second in folders_in(first):
         with told_apart(), os.scandir(second) as entries:
             for entry in entries:
                 key = entry.name.removesuffix(_PART)
                 with suppress(FileNotFoundError):
-                    if KEY.fullmatch(key) and entry.stat(follow_symlinks=False).st_mtime < before:
+                    if not KEY.fullmatch(key) or entry.stat(follow_symlinks=False).st_mtime >= before:
+                        continue
+                    if key == entry.name or not _is_being_written(entry.path):
                         found.add(key)
     return found
+
+
+def _is_being_written(part: str) -> bool:
+    file = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
 
 
 @contextmanager

@@ -44,7 +44,7 @@ class Storage(Protocol):
         """Remove the blob and what an unfinished write has left of it; one that is absent is fine."""
 
     def older_than(self, when: datetime) -> AsyncGenerator[str, None]:
-        """Give the keys of all blobs, unfinished ones too, that were written last before `when`."""
+        """Give the keys of what was written last before `when`: blobs, and what a dead writer has left unfinished."""
 
 
 def open_storage(url: str) -> Storage:

@@ -20,6 +20,7 @@ from service.files.storage import Storage
 
 # Longer than the slowest way from a blob's last byte to its row.
 ORPHAN_GRACE = timedelta(hours=1)
+LIFETIME = timedelta(hours=24)
 _BATCH = 1000
 
 
@@ -56,17 +57,33 @@ class JobFacts:
 
 INSERT_FILE = """
 INSERT INTO files (id, tenant_id, name, mime_type, size, sha256, storage_key, created_by, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() + interval '24 hours')
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() + $9::interval)
 """
 
 
 async def insert_file(
-    connection: Executor, *, tenant_id: int, name: str, mime_type: str, blob: Blob, created_by: str
+    connection: Executor,
+    *,
+    tenant_id: int,
+    name: str,
+    mime_type: str,
+    blob: Blob,
+    created_by: str,
+    lifetime: timedelta = LIFETIME,
 ) -> UUID:
-    """Write the row of bytes that are stored; it lives for 24 hours, unless a job comes to hold it."""
+    """Write the row of bytes that are stored; it lives for so long, unless a job comes to hold it."""
     file_id = uuid7()
     await connection.execute(
-        INSERT_FILE, file_id, tenant_id, name, mime_type, blob.size, blob.sha256, blob.key, created_by
+        INSERT_FILE,
+        file_id,
+        tenant_id,
+        name,
+        mime_type,
+        blob.size,
+        blob.sha256,
+        blob.key,
+        created_by,
+        lifetime,
     )
     return file_id
 

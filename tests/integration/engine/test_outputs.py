@@ -1,12 +1,18 @@
 """What a job leaves: a small output inline, a large one as a file, files of its own, and its publish link."""
 
 import asyncio
+from datetime import timedelta
 
 import asyncpg
 from aiohttp import ClientSession
 
-from ledger import add, until_row
+from ledger import add, claim, until_row
 from running import job, until
+from service.files.storage import open_storage
+from service.settings import Settings
+from workers.context import JobContext
+from workers.lease import Lease
+from workers.progress import ProgressBook
 
 
 async def test_a_small_output_is_inline_and_makes_no_link(
@@ -52,3 +58,16 @@ async def test_a_rerun_keeps_the_publish_link_and_shows_its_own_outputs(
     assert second["publish_link"] == first["publish_link"]
     assert len(second["outputs"]) == 2
     assert {one["id"] for one in second["outputs"]}.isdisjoint(one["id"] for one in first["outputs"])
+
+
+async def test_an_output_of_a_job_that_may_run_for_days_is_kept_until_a_day_after_it(
+    pool: asyncpg.Pool, settings: Settings
+) -> None:
+    row = await claim(pool, await add(pool, timeout_seconds=3 * 86_400))
+    assert row is not None
+    lease = Lease(row["id"], row["tenant_id"], row["lease_id"], 0)
+    book, storage = ProgressBook(pool, lambda *_: None), open_storage(settings.storage_url)
+    async with JobContext(row, {}, lease, book, pool, storage, settings).create_output("a", "text/plain"):
+        pass
+    lives_for = await pool.fetchval("SELECT expires_at - now() FROM files")
+    assert timedelta(days=3, hours=23) < lives_for <= timedelta(days=4)

@@ -246,16 +246,18 @@ async def test_a_read_that_is_left_early_closes_its_file(tmp_path: Path) -> None
     assert open_files() == before
 
 
-async def test_older_than_gives_unfinished_blobs_too(tmp_path: Path) -> None:
+async def test_older_than_gives_an_unfinished_blob_once_nobody_writes_it_any_more(tmp_path: Path) -> None:
     storage = FilesystemStorage(tmp_path / "files")
-    before = datetime.now(UTC) - timedelta(hours=1)
-    old = await stored(storage, b"old")
     async with storage.create(None) as writer:
         await writer.write(bytes(CHUNK))
-        unfinished = await keys_of_all(storage) - {old.key}
-        assert len(unfinished) == 1
-        assert await keys(storage, before) == set()
-    assert await keys_of_all(storage) == unfinished | {old.key} == {writer.blob.key, old.key}
+        assert await keys_of_all(storage) == set()
+    assert await keys_of_all(storage) == {writer.blob.key}
+    left = path_of(tmp_path / "files", "a" * 32 + ".part")
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"a killed process's")
+    assert await keys_of_all(storage) == {writer.blob.key, "a" * 32}
+    await storage.delete("a" * 32)
+    assert not left.exists()
 
 
 async def test_files_and_folders_are_for_their_owner_alone(tmp_path: Path) -> None:

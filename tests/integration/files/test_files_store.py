@@ -173,7 +173,7 @@ async def test_bytes_without_a_row_are_orphans_after_the_grace(world: World) -> 
     assert await orphans(world, past) == without
     async with world.storage.create(None) as writer:
         await writer.write(bytes(2_000_000))
-        assert len(await orphans(world, past) - without) == 1
+        assert await orphans(world, past) == without  # somebody still writes it
     assert await key_of(world, with_row) in await world.blobs()
 
 
