@@ -10,12 +10,13 @@ from service.access.audit import Origin, record
 from service.access.principal import Principal
 from service.db.connection import Connection
 from service.errors import Fault, Invalid, NotChangeable, NotFound, WrongState
+from service.files.names import clean_name, media_type
 from service.jobs.attach import let_go, store_attachment
 from service.jobs.control import Versions, may_control, refuse_version
 from service.jobs.core import Core
 from service.jobs.job import Row
 from service.jobs.queue import Message
-from service.jobs.schemas import MOST_LABELS, JobIn, JobPatch
+from service.jobs.schemas import MOST_LABELS, JobIn, JobPatch, NotifyIn
 from service.jobs.states import PRIORITIES, Priority, Status
 from service.jobs.store import read_jobs
 from service.jobs.submit import offer
@@ -31,7 +32,9 @@ FIXED = frozenset(
 
 WAITING = (Status.PENDING, Status.SUSPENDED)
 
-_JOB_PATCH, _JOB_IN = JobPatch(), JobIn()
+DEFAULT_SCOPE = "private"
+
+_JOB_PATCH, _JOB_IN, _NOTIFY_IN = JobPatch(), JobIn(), NotifyIn()
 
 
 async def modify(
@@ -40,10 +43,26 @@ async def modify(
     """Apply a merge patch. Raises Invalid, NotChangeable, PreconditionFailed, NotFound, Forbidden."""
     await may_control(core, principal, job_id)
     fixed = tuple(sorted(FIXED & patch.keys())) if isinstance(patch, dict) else ()
-    changes = load(
-        _JOB_PATCH, {name: value for name, value in patch.items() if name not in FIXED} if fixed else patch
-    )
+    try:
+        changes = load(
+            _JOB_PATCH,
+            {name: value for name, value in patch.items() if name not in FIXED} if fixed else patch,
+        )
+    except Invalid as error:
+        raise Invalid(error.faults + await _faults_of_args(core, principal, job_id, patch)) from None
     await _apply(core, principal, job_id, Changes(changes, fixed), versions, origin)
+
+
+async def _faults_of_args(core: Core, principal: Principal, job_id: UUID, patch: Any) -> list[Fault]:
+    """What else is wrong with a patch that is refused anyway."""
+    (row,) = await read_jobs(core.pool, [(job_id, principal.tenant_id)])
+    given = patch.get("args") if isinstance(patch, dict) else None
+    if row is not None and row["type"] in core.job_types and isinstance(given, dict):
+        try:
+            load(core.job_types[row["type"]].params, merge_patch(orjson.loads(row["args"]), given), "#/args")
+        except Invalid as error:
+            return error.faults
+    return []
 
 
 async def replace(
@@ -79,9 +98,9 @@ async def _apply(
     core: Core, principal: Principal, job_id: UUID, wanted: Changes, versions: Versions, origin: Origin
 ) -> None:
     changes = wanted.values
-    attached = (
-        await store_attachment(core, principal, changes["attachment"]) if changes.get("attachment") else None
-    )
+    asked = changes.get("attachment")
+    is_new = wanted.whole is not None or (asked is not None and (asked["file"], asked["id"]) != (None, None))
+    attached = await store_attachment(core, principal, asked) if asked and is_new else None
     async with core.pool.acquire() as connection, connection.transaction():
         await connection.fetchval(LOCK, job_id, principal.tenant_id)
         (row,) = await read_jobs(connection, [(job_id, principal.tenant_id)])
@@ -93,13 +112,17 @@ async def _apply(
             raise WrongState(row["status"], WAITING)
         if refused := wanted.refused(row):
             raise NotChangeable(refused, row["status"])
+        if asked and not is_new:
+            attached = _renamed(row, asked)
         if changes:
             await connection.execute(APPLY_JOB, job_id, *_job_columns(core, row, changes))
             await connection.execute(
                 APPLY_REQUEST, job_id, *_request_columns(core, row, wanted, attached), principal.name
             )
             if "publish_link_access_scope" in changes:
-                await connection.execute(APPLY_SCOPE, job_id, changes["publish_link_access_scope"])
+                await connection.execute(
+                    APPLY_SCOPE, job_id, changes["publish_link_access_scope"] or DEFAULT_SCOPE
+                )
             if "attachment" in changes:
                 await _exchange(connection, row["attachment_file_id"], (attached or {}).get("id"))
             await record(connection, principal, "modify", "job", str(job_id), dict.fromkeys(changes), origin)
@@ -174,15 +197,14 @@ def _request_columns(
         if attached is None and job_type is not None and job_type.needs_attachment:
             raise Invalid([Fault("#/attachment", f"the job type {job_type.code} needs an attachment")])
         attachment = tuple((attached or {}).get(name) for name in ("id", "url", "name", "mime_type"))
-    defaults = {name: getattr(job_type, name, None) for name in ("category", "sub_category", "can_rerun")}
+    defaults: dict[str, Any] = {"can_rerun": True, "publish_link_access_scope": DEFAULT_SCOPE}
+    if job_type is not None:
+        defaults |= {name: getattr(job_type, name) for name in ("category", "sub_category", "can_rerun")}
 
     def value(name: str) -> Any:
         given = changes.get(name, row[name])
         return defaults.get(name) if given is None else given
 
-    notify = row["notify"]
-    if "notify" in changes:
-        notify = dumps(changes["notify"]).decode() if changes["notify"] else None
     return (
         args,
         *attachment,
@@ -190,8 +212,18 @@ def _request_columns(
         labels,
         *map(value, ("client_request_id", "correlation_id", "can_rerun")),
         *map(value, ("run_at", "expires_in", "publish_link_access_scope")),
-        notify,
+        _notify(row, wanted),
     )
+
+
+def _notify(row: Row, wanted: Changes) -> str | None:
+    text: str | None = row["notify"]
+    if "notify" not in wanted.values:
+        return text
+    if wanted.values["notify"] is None:
+        return None
+    new = _merged(text or "{}", wanted.values["notify"], wanted)
+    return dumps(load(_NOTIFY_IN, new, "#/notify")).decode()
 
 
 def _merged(text: str, change: dict[str, Any] | None, wanted: Changes) -> dict[str, Any]:
@@ -200,6 +232,15 @@ def _merged(text: str, change: dict[str, Any] | None, wanted: Changes) -> dict[s
         return change or {}
     merged: dict[str, Any] = merge_patch(orjson.loads(text), change)
     return merged
+
+
+def _renamed(row: Row, patch: dict[str, Any]) -> dict[str, Any]:
+    """The attachment that the job has, under the name and type of the patch. Raises Invalid when it has none."""
+    if row["attachment_file_id"] is None and row["attachment_url"] is None:
+        raise Invalid([Fault("#/attachment", "needs either file or id")])
+    name = clean_name(patch["name"]) if patch["name"] else row["attachment_name"]
+    typed = media_type(patch["mime_type"], name or "") if patch["mime_type"] else row["attachment_mime_type"]
+    return {"id": row["attachment_file_id"], "url": row["attachment_url"], "name": name, "mime_type": typed}
 
 
 APPLY_SCOPE = "UPDATE links SET scope = $2 WHERE job_id = $1 AND output_id IS NULL"

@@ -122,11 +122,11 @@ class JobPatch(Schema):
     expires_in = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1, 365 * _DAY))
     timeout_seconds = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1, 7 * _DAY))
     max_attempts = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1, 100))
-    publish_link_access_scope = fields.String(validate=_SCOPES)
+    publish_link_access_scope = fields.String(allow_none=True, validate=_SCOPES)
     can_rerun = fields.Boolean(allow_none=True, truthy={True}, falsy={False})
     client_request_id = fields.String(allow_none=True, validate=validate.Length(max=255))
     correlation_id = fields.String(allow_none=True, validate=validate.Length(max=255))
-    notify = fields.Nested(NotifyIn, allow_none=True)
+    notify = fields.Dict(allow_none=True)  # a NotifyIn, once it is merged
     purge_at = Moment(format="iso", allow_none=True, validate=_YEARS)
 
 
