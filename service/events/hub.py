@@ -118,6 +118,11 @@ class Hub:
         return self._total
 
     @property
+    def tenant_waiters(self) -> int:
+        """How many of them watch all jobs of their tenant."""
+        return sum(map(len, self._tenants.values()))
+
+    @property
     def hears(self) -> bool:
         """Whether hints come in."""
         return self._hears

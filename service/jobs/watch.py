@@ -28,6 +28,7 @@ from service.jobs.states import TERMINAL, Status
 from service.jobs.store import Heading
 from service.jobs.waiting import woken
 from service.keys import DRAINING, POOL, REDIS
+from service.telemetry.metrics import METRICS
 from service.web.encoding import dumps
 from service.web.payload import json_response, no_query, query, read_body
 
@@ -276,6 +277,9 @@ async def hub_of(app: web.Application) -> AsyncIterator[None]:
         return most
 
     app[HUB] = hub = Hub(app[REDIS], versions, cap)
+    waiters = app[METRICS].waiters
+    waiters.labels("tenant").set_function(lambda: hub.tenant_waiters)
+    waiters.labels("jobs").set_function(lambda: hub.waiters - hub.tenant_waiters)
 
     async def drain() -> None:
         await app[DRAINING].wait()

@@ -111,8 +111,14 @@ _JSON = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
 def _json(_: object, __: str, event: Line) -> bytes:
     try:
         return orjson.dumps(event, str, _JSON)
-    except TypeError:  # lone surrogates, huge integers
-        return orjson.dumps({name: ascii(value) for name, value in event.items()}, str, _JSON)
+    except TypeError:  # a lone surrogate, a huge integer
+        return orjson.dumps({name: _plain(value) for name, value in event.items()}, str, _JSON)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime | float | bool | None):
+        return value
+    return str(value).encode(errors="backslashreplace").decode()
 
 
 class _Text:

@@ -15,7 +15,7 @@ _PATTERNS = re.compile(
       (?P<key>lv_[0-9a-f]{32})_[0-9a-f]+                         # an API key: its id may be known
     | (?P<link>/d/[0-9A-Fa-f-]{1,36}/)[^\s"'?\#\\]+              # a download link
     | (?P<user>://[^\s/@:"']*:)[^\s/"']+(?=@)                    # a password in a URL
-    | (?P<scheme>\b(?:bearer|basic)(?:\s|%20)+)[^\s"'\\,}]+      # a header, whose name may have been cut off
+    | (?P<scheme>\b(?:bearer|basic)(?:\s|%20)+)[^\s"'\\,}]{8,}      # a header, whose name may have been cut off
     | (?P<header>authorization["']?\s*[:=]\s*)(?!["']?(?:bearer|basic)\b)(?:\\?["'])?[^\s"'\\,}]+
     """,
     re.VERBOSE | re.IGNORECASE,

@@ -27,6 +27,7 @@ class Writer:
         self._render_dropped = dropped
         self._lines: deque[bytes] = deque()
         self._dropped = 0
+        self._told = 0
         self._some = threading.Event()
         self._writing = threading.Lock()
         threading.Thread(target=self._run, name="logs", daemon=True).start()
@@ -60,8 +61,8 @@ class Writer:
 
     def _write_all(self, deadline: float | None) -> None:
         while self._lines:
-            if self._dropped:
-                missing, self._dropped = self._dropped, 0
+            if missing := self._dropped - self._told:
+                self._told += missing
                 self._lines.append(self._render_dropped(missing))
             lines = b"".join(self._lines.popleft() for _ in range(min(1_000, len(self._lines))))
             with suppress(OSError):  # nobody reads any more, and there is nobody else to tell
