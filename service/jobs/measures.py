@@ -2,11 +2,13 @@
 
 The counts are exact at any size: schema.sql tallies jobs as statements change them. Throughput counts the ends within
 the window; when those are more than 100,000, it is the pace of the latest 100,000. Wait and run percentiles are those
-of the latest 10,000 ends within the window. Who may not read all jobs is told of their own alone, the newest 50,000.
+of the latest 10,000 ends within the window. Who may not read all jobs is told of their own alone, the newest 20,000.
 """
 
 from collections import Counter
 from typing import Any
+
+import orjson
 
 from service.db.connection import Connection
 from service.jobs.pages import shared_definitions
@@ -45,22 +47,24 @@ FROM generate_series(0, 4) AS class(priority) CROSS JOIN LATERAL (
     ORDER BY due_at LIMIT 1) AS first
 """
 
-_OWN = """
-WITH own AS (
-    SELECT status, type, queue, due_at, started_at, terminated_at FROM jobs
-    WHERE tenant_id = $1 AND (created_by = $2 OR definition = ANY ($3::text[]))
-    ORDER BY created_at DESC, id DESC LIMIT 50000
+OWN = """
+WITH own AS MATERIALIZED (
+    SELECT status, type, queue, due_at, started_at, terminated_at,
+           coalesce(terminated_at > now() - make_interval(secs => $4), false) AS ended
+    FROM jobs
+    WHERE tenant_id = $1 AND (created_by = $2 OR ($3::text[] IS NOT NULL AND definition = ANY ($3)))
+    ORDER BY created_at DESC, id DESC LIMIT 20000
+), tally AS (
+    SELECT status, type, queue, count(*) AS jobs FROM own GROUP BY status, type, queue
 )
-"""
-OWN_TALLY = f"{_OWN} SELECT status, type, queue, count(*) AS jobs FROM own GROUP BY status, type, queue"
-OWN_TIMES = f"""{_OWN}
-SELECT count(*) FILTER (WHERE ended) AS ends,
+SELECT (SELECT json_agg(tally) FROM tally) AS tally,
+       count(*) FILTER (WHERE ended) AS ends,
        percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(epoch FROM started_at - due_at))
            FILTER (WHERE ended AND due_at <= started_at) AS wait,
        percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(epoch FROM terminated_at - started_at))
            FILTER (WHERE ended AND started_at IS NOT NULL) AS run,
        extract(epoch FROM now() - min(due_at) FILTER (WHERE status = 'pending' AND due_at <= now()))::float8 AS oldest
-FROM (SELECT *, coalesce(terminated_at > now() - make_interval(secs => $4), false) AS ended FROM own) AS one
+FROM own
 """
 
 WORKERS = """
@@ -95,9 +99,9 @@ async def _of_all(connection: Connection, tenant_id: int, window: int) -> dict[s
 
 async def _of_own(connection: Connection, tenant_id: int, window: int, reader: str) -> dict[str, Any]:
     codes = await shared_definitions(connection, tenant_id, reader) or None
-    counts = _counts(await connection.fetch(OWN_TALLY, tenant_id, reader, codes))
-    (times,) = await connection.fetch(OWN_TIMES, tenant_id, reader, codes, window)
-    return {**counts, **_pace(times["ends"] / window, times["wait"], times["run"], times["oldest"])}
+    (own,) = await connection.fetch(OWN, tenant_id, reader, codes, window)
+    counts = _counts(orjson.loads(own["tally"] or "[]"))
+    return {**counts, **_pace(own["ends"] / window, own["wait"], own["run"], own["oldest"])}
 
 
 def _counts(rows: list[Any]) -> dict[str, dict[str, int]]:

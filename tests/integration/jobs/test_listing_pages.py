@@ -113,16 +113,18 @@ async def test_a_rare_status_is_found_without_reading_the_others(pool: asyncpg.P
         assert await cost(connection, "-created_at", {}, "nobody", (None, None)) == 0
 
 
-async def test_one_status_is_read_in_order_and_not_sorted(pool: asyncpg.Pool) -> None:
+async def test_one_status_and_ones_own_jobs_are_read_in_order_and_not_sorted(pool: asyncpg.Pool) -> None:
     await fill(pool, MANY)
     await pool.execute(
-        """UPDATE jobs SET status = 'cancelled', percent_completed = 0
+        """UPDATE jobs SET status = 'cancelled', percent_completed = 0, created_by = 'anna'
            WHERE id IN (SELECT id FROM jobs ORDER BY created_at LIMIT 1000)"""
     )
     await pool.execute("VACUUM ANALYZE jobs")
     async with pool.acquire() as connection:
-        read = await cost(connection, "-created_at", {"status": ["cancelled"]}, None, (None, None))
-    assert 100 <= read <= 120
+        one_status = await cost(connection, "-created_at", {"status": ["cancelled"]}, None, (None, None))
+        own_jobs = await cost(connection, "-created_at", {}, "anna", (None, None))
+    assert 100 <= one_status <= 120
+    assert 100 <= own_jobs <= 120
 
 
 async def test_lists_are_planned_for_their_values_however_often_they_are_asked_for(
