@@ -14,7 +14,7 @@ from service.access.schemas import (
     TenantsOut,
 )
 from service.errors import Conflict
-from service.web.described import NO_CONTENT, Operation, answer, body
+from service.web.described import NO_CONTENT, Operation, answer, body, leads
 from service.web.shapes import ecma
 
 TAG = "Keys and tenants"
@@ -62,6 +62,7 @@ OPERATIONS = {
                 "grants": ["jobs:read_all"],
             },
         ),
+        links=leads("id", "id", "rotate_key", "delete_key"),
     ),
     routes.list_keys: Operation(
         "list_keys",
@@ -85,6 +86,7 @@ OPERATIONS = {
         {201: answer(NewTenantOut, {**TENANT, "admin_key": ADMIN}, "The tenant with its first key.")},
         body=body(TenantIn, {"code": TENANT["code"], "name": TENANT["name"]}),
         errors=(Conflict,),
+        links=leads("code", "code", "delete_tenant"),
     ),
     routes.list_tenants: Operation(
         "list_tenants",

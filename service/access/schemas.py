@@ -20,6 +20,7 @@ _NAME = [
 _PRINCIPAL = [*_NAME, validate.NoneOf(["*"])]
 # A time zone may move a time by a day: beyond these PostgreSQL and Python do not agree on what a time is.
 _YEARS = validate.Range(datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
+_SHOWN_YEARS = {"pattern": r"^(19[7-9][0-9]|[2-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])-"}
 
 
 class KeyIn(Schema):
@@ -29,7 +30,9 @@ class KeyIn(Schema):
     principal = fields.String(required=True, validate=_PRINCIPAL)
     roles = fields.List(fields.String(validate=validate.OneOf(list(ROLES))), load_default=list)
     grants = fields.List(fields.String(validate=validate.OneOf(list(Permission))), load_default=list)
-    expires_at = fields.AwareDateTime(format="iso", allow_none=True, load_default=None, validate=_YEARS)
+    expires_at = fields.AwareDateTime(
+        format="iso", allow_none=True, load_default=None, validate=_YEARS, metadata=_SHOWN_YEARS
+    )
 
 
 class RotateIn(Schema):

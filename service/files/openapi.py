@@ -33,6 +33,7 @@ from service.web.described import (
     Operation,
     answer,
     body,
+    leads,
 )
 
 TAG = "Files"
@@ -79,7 +80,7 @@ OPERATIONS = {
         TAG,
         {201: answer(UploadOut, UPLOAD, "The file is stored.")},
         query=UploadQuery,
-        body=Body({"application/octet-stream": {}, "*/*": {}}, None, required=False),
+        body=Body({"application/octet-stream": {}, "text/csv": {}}, None, required=False),
         errors=(Malformed, TooLarge, UnsupportedMediaType, StorageFull),
         more="The body is the file itself, under any media type but that of a form.",
     ),
@@ -96,6 +97,12 @@ OPERATIONS = {
         "List a job's outputs",
         TAG,
         {200: answer(OutputsOut, {"outputs": [OUTPUT]}, "The outputs.")},
+        links={
+            operation: {"id": "$request.path.id", **given}
+            for operation, given in leads(
+                "output_id", "outputs/0/id", "read_output", "read_content", "create_link", "list_links"
+            ).items()
+        },
     ),
     routes.read_output: Operation(
         "read_output",
@@ -121,6 +128,13 @@ OPERATIONS = {
         body=body(
             LinkIn, {"scope": "organization", "expires_in": 604800, "max_downloads": 5}, required=False
         ),
+        links={
+            "revoke_link": {
+                "id": "$request.path.id",
+                "output_id": "$request.path.output_id",
+                "link_id": "$response.body#/id",
+            }
+        },
     ),
     routes.list_links: Operation(
         "list_links",

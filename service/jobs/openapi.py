@@ -43,7 +43,18 @@ from service.jobs.shown import (
 from service.jobs.stats import StatsIn
 from service.jobs.watch import EventsIn, PollIn, TenantEventsIn
 from service.jobs.words import WORDS
-from service.web.described import JSON, NO_CONTENT, UNCHANGED, Answer, Body, Operation, answer, body
+from service.web.described import (
+    JSON,
+    NO_CONTENT,
+    UNCHANGED,
+    UUID_PATH,
+    Answer,
+    Body,
+    Operation,
+    answer,
+    body,
+    leads,
+)
 
 __all__ = ("OPERATIONS", "WORDS")
 
@@ -68,8 +79,32 @@ _CREATED = {
         *_CHANGED,
     ),
 }
+_EVENT = {
+    "type": "object",
+    "description": "One event of the stream.",
+    "properties": {
+        "event": {"enum": ["job", "message", "gone"]},
+        "id": {"type": "string", "description": "For Last-Event-ID."},
+        "retry": {"type": "integer", "description": "After how many milliseconds to connect again."},
+        "data": {
+            "type": "string",
+            "description": "The whole job, the message, or the id of the job that is gone.",
+            "contentMediaType": JSON,
+            "contentSchema": {
+                "anyOf": [
+                    {"$ref": "#/components/schemas/Job"},
+                    {"$ref": "#/components/schemas/Message"},
+                    {"type": "object", "required": ["id"], "properties": {"id": UUID_PATH}},
+                ]
+            },
+        },
+    },
+}
 _STREAM = Answer(
-    "Events, until the client leaves or the stream ends.", {"text/event-stream": {"type": "string"}}, STREAM
+    "Events, until the client leaves or the stream ends.",
+    {"text/event-stream": _EVENT},
+    STREAM,
+    ("Cache-Control",),
 )
 _LABELS = {
     "name": "labels",
@@ -98,6 +133,23 @@ _FORM = {
     "additionalProperties": False,
 }
 
+_OF_A_JOB = (
+    "read_job",
+    "modify_job",
+    "replace_job",
+    "delete_job",
+    "cancel_job",
+    "suspend_job",
+    "resume_job",
+    "rerun_job",
+    "list_attempts",
+    "list_messages",
+    "explain_job",
+    "stream_job",
+    "read_attachment",
+    "list_outputs",
+)
+
 OPERATIONS = {
     routes.create: Operation(
         "create_job",
@@ -107,6 +159,7 @@ OPERATIONS = {
         body=Body({JSON: JobIn, "multipart/form-data": _FORM}, REQUEST),
         takes=("Idempotency-Key", "Prefer"),
         errors=(UnknownJobType, IdempotencyKeyReused, CapExceeded, StorageFull),
+        links=leads("id", "id", *_OF_A_JOB),
         more=(
             "With `Prefer: wait=N` it waits for the job to end, and answers with it as it is then. "
             "`args` is what the job type's params schema takes. As a form: part `job` is this JSON, "
@@ -137,6 +190,7 @@ OPERATIONS = {
         {200: answer(JobsOut, {"jobs": [JOB], "count": 1}, "A page of jobs.", "Link")},
         query=ListIn,
         more_query=(_LABELS,),
+        links=leads("id", "jobs/0/id", "read_job"),
         more=(
             "Filters match exactly; a repeated or comma-separated value means any of. Pages are keyset pages: "
             "no job is shown twice or missed because others come in."

@@ -16,6 +16,7 @@ _SHORT = validate.Length(max=200)
 _TAG = validate.Regexp(r"[A-Za-z0-9_.-]{0,64}\Z", error="must be at most 64 of A-Z a-z 0-9 _ . -")
 # Beyond these years PostgreSQL, Python and time zones do not agree on what a time is.
 _YEARS = validate.Range(datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
+_SHOWN_YEARS = {"pattern": r"^(19[7-9][0-9]|[2-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])-"}
 _SCOPES = validate.OneOf(["public", "private", "organization"])
 _DAY = 86_400
 
@@ -39,7 +40,7 @@ def _text(most: int) -> fields.String:
 
 
 def time() -> Moment:
-    return Moment(format="iso", load_default=None, allow_none=True, validate=_YEARS)
+    return Moment(format="iso", load_default=None, allow_none=True, validate=_YEARS, metadata=_SHOWN_YEARS)
 
 
 def _seconds(most: int) -> fields.Integer:
@@ -118,7 +119,7 @@ class JobPatch(Schema):
         allow_none=True,
         validate=validate.Length(max=MOST_LABELS),
     )
-    run_at = Moment(format="iso", allow_none=True, validate=_YEARS)
+    run_at = Moment(format="iso", allow_none=True, validate=_YEARS, metadata=_SHOWN_YEARS)
     expires_in = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1, 365 * _DAY))
     timeout_seconds = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1, 7 * _DAY))
     max_attempts = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1, 100))
@@ -127,7 +128,7 @@ class JobPatch(Schema):
     client_request_id = fields.String(allow_none=True, validate=validate.Length(max=255))
     correlation_id = fields.String(allow_none=True, validate=validate.Length(max=255))
     notify = fields.Dict(allow_none=True)  # a NotifyIn, once it is merged
-    purge_at = Moment(format="iso", allow_none=True, validate=_YEARS)
+    purge_at = Moment(format="iso", allow_none=True, validate=_YEARS, metadata=_SHOWN_YEARS)
 
 
 class RerunIn(Schema):

@@ -55,7 +55,8 @@ class Operation:
     """One route. `takes` are names of REQUEST_HEADERS; `errors` stand besides those that its kind of call always has.
 
     `may_need` names the way to log in that an open route asks for in some cases; `path` describes those of its
-    parameters that are no UUID; `more` is said after the handler's docstring.
+    parameters that are no UUID; `links` leads from what was created or listed to other operations, by their ids, each
+    with where its parameters stand in the answer; `more` is said after the handler's docstring.
     """
 
     id: str
@@ -69,6 +70,7 @@ class Operation:
     errors: tuple[type[LavoriError], ...] = ()
     path: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     may_need: str | None = None
+    links: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     more: str = ""
 
 
@@ -94,6 +96,11 @@ NO_CONTENT = Answer("Done; there is nothing to say.")
 UNCHANGED = Answer("What the client has is what there is: its ETag is in If-None-Match.", headers=("ETag",))
 
 UUID_PATH: Mapping[str, Any] = {"type": "string", "format": "uuid"}
+
+
+def leads(name: str, where: str, *operations: str) -> dict[str, dict[str, str]]:
+    """Links to operations that take, as parameter `name`, what stands at `where` in the answer's body."""
+    return {operation: {name: f"$response.body#/{where}"} for operation in operations}
 
 
 def _text(description: str, **more: Any) -> dict[str, Any]:

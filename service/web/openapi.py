@@ -25,7 +25,7 @@ from service.errors import (
     UnsupportedMediaType,
 )
 from service.web.described import HEADERS, REQUEST_HEADERS, UUID_PATH, Answer, Handler, Operation, Shape
-from service.web.payload import dumps
+from service.web.encoding import dumps
 from service.web.shapes import Shapes
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -154,6 +154,11 @@ class Routes(BasePlugin):
         for error in dict.fromkeys(errors):
             by_status.setdefault(error.status, []).append(error)
         succeeds = {str(status): _success(one) for status, one in told.answers.items()}
+        if told.links:
+            links = {
+                name: {"operationId": name, "parameters": dict(given)} for name, given in told.links.items()
+            }
+            succeeds["201" if "201" in succeeds else "200"]["links"] = links
         return succeeds | {str(status): self._problem(alike) for status, alike in sorted(by_status.items())}
 
     def _problem(self, alike: list[type[LavoriError]]) -> str:
