@@ -170,13 +170,13 @@ class LeaseKeeper:
         for lease in held:
             if lease.lease_id in flagged:
                 self._tell(lease, Stop.CANCELLED)
-        tired = [lease for lease in held if now - lease.renewed_at >= self._lease_seconds * RENEW_AFTER]
-        if not tired:
+        if all(now - lease.renewed_at < self._lease_seconds * RENEW_AFTER for lease in held):
             return
+        # All together: so the lease of the job that was claimed last never ends before another (claims.RESCUE).
         alive = await claims.renew_leases(
-            connection, [(lease.job_id, lease.lease_id) for lease in tired], self._lease_seconds
+            connection, [(lease.job_id, lease.lease_id) for lease in held], self._lease_seconds
         )
-        for lease in tired:
+        for lease in held:
             if lease.lease_id in alive:
                 lease.renewed_at = now
             elif lease.lease_id in self._held:  # else it was settled meanwhile

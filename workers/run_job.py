@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 from service.db.pool import UNREACHABLE
 from service.errors import LavoriError
 from service.jobs import queue
-from service.jobs.claims import CRASHES_ALLOWED, Settlement
+from service.jobs.claims import CRASHES_ALLOWED, PROBATION_SECONDS, Settlement
 from service.jobs.jobtype import JobFailed, JobType
 from service.jobs.states import Status
 from service.telemetry.logs import bind
@@ -47,6 +47,8 @@ async def run_job(ctx: dict[str, Any], job_id: str) -> None:
         return
     lease = Lease(row["id"], row["tenant_id"], row["lease_id"], asked_at)
     runtime.keeper.hold(lease)
+    if row["crashes"] + 1 >= CRASHES_ALLOWED:
+        runtime.slots.start(_call_the_next(runtime))
     try:
         bind(job_id=job_id, type=row["type"], tenant_id=row["tenant_id"], run=row["run"], claim=row["claim"])
         log.info("job started", action="job.started", attempt=row["attempt"], worker=runtime.worker_id)
@@ -67,9 +69,13 @@ async def run_job(ctx: dict[str, Any], job_id: str) -> None:
         await _settle(runtime, job, lease, outcome)
     finally:
         runtime.keeper.drop(lease)
-    if row["crashes"] + 1 >= CRASHES_ALLOWED:  # others wait for their last chance until this one is through
-        with suppress(*UNREACHABLE, *queue.REDIS_ERRORS):
-            await redeliver(runtime)
+
+
+async def _call_the_next(runtime: Runtime) -> None:
+    """Offer the jobs again whose last chance had to wait for the beginning of this one's."""
+    await asyncio.sleep(PROBATION_SECONDS)
+    with suppress(*UNREACHABLE, *queue.REDIS_ERRORS):
+        await redeliver(runtime)
 
 
 async def _run(

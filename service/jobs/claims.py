@@ -22,9 +22,13 @@ from service.db.connection import Connection
 CRASHES_ALLOWED = 3
 """A job that takes its worker down this often fails with `worker_lost`."""
 
+PROBATION_SECONDS = 0.25
+"""How long a job on its last chance runs before the next such job starts on the same worker."""
+
 # Suspended, cancelled, taken, not yet due, of a type or tag for other workers: no row; the message was stale.
-# Nobody can tell which of the jobs of a lost worker took it down, so all are charged. A job for which the next charge
-# is the last therefore runs beside no other such job of its worker: then it pays for nobody's crash but its own.
+# Nobody can tell which of the jobs of a lost worker took it down, so all are charged, until the next charge is a
+# job's last: such jobs start one after the other (PROBATION_SECONDS apart on a worker), and RESCUE charges the
+# youngest of them alone.
 CLAIM = """
 WITH wanted AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS wanted(id, lease_id)
@@ -37,7 +41,8 @@ WITH wanted AS (
       AND jobs.type = ANY ($8::text[])
       AND (jobs.crashes + 1 < $9 OR (
             NOT EXISTS (SELECT FROM jobs AS other
-                        WHERE other.worker_id = $4 AND other.status = 'running' AND other.crashes + 1 >= $9)
+                        WHERE other.worker_id = $4 AND other.status = 'running' AND other.crashes + 1 >= $9
+                          AND other.claimed_at > now() - make_interval(secs => $10))
             AND jobs.id = (SELECT one.id FROM wanted JOIN jobs AS one ON one.id = wanted.id
                            WHERE one.status = 'pending' AND one.crashes + 1 >= $9 ORDER BY one.due_at, one.id LIMIT 1)))
     FOR NO KEY UPDATE OF jobs SKIP LOCKED
@@ -88,7 +93,9 @@ async def claim_pending(
 ) -> list[asyncpg.Record | None]:
     """Take due pending jobs by (id, fresh lease id), in order; None where there was nothing to take."""
     ids, leases = zip(*wanted, strict=True)
-    rows = await connection.fetch(CLAIM, ids, leases, lease_seconds, worker_id, *tags, types, CRASHES_ALLOWED)
+    rows = await connection.fetch(
+        CLAIM, ids, leases, lease_seconds, worker_id, *tags, types, CRASHES_ALLOWED, PROBATION_SECONDS
+    )
     found = {row["lease_id"]: row for row in rows}
     return [found.get(lease_id) for lease_id in leases]
 
@@ -334,7 +341,12 @@ async def settle_if_held(
 
 RESCUE = """
 WITH dead AS (
-    SELECT id FROM jobs
+    SELECT id,
+           (cancel_requested_at IS NULL AND (crashes + 1 < $2 OR NOT EXISTS (
+               SELECT FROM jobs AS younger
+               WHERE younger.worker_id = jobs.worker_id AND younger.status = 'running' AND younger.crashes + 1 >= $2
+                 AND (younger.claimed_at, younger.id) > (jobs.claimed_at, jobs.id))))::int AS charge
+    FROM jobs
     WHERE status = 'running'
       AND (lease_until < now() OR cancel_requested_at < now() - make_interval(secs => $1) - interval '2 seconds')
     ORDER BY id LIMIT 500
@@ -342,18 +354,19 @@ WITH dead AS (
 ), rescued AS (
     UPDATE jobs SET
         status = CASE WHEN jobs.cancel_requested_at IS NOT NULL THEN 'cancelled'
-                      WHEN jobs.crashes + 1 >= $2 THEN 'failed' ELSE 'pending' END,
-        crashes = jobs.crashes + CASE WHEN jobs.cancel_requested_at IS NULL THEN 1 ELSE 0 END,
+                      WHEN jobs.crashes + dead.charge >= $2 THEN 'failed' ELSE 'pending' END,
+        crashes = jobs.crashes + dead.charge,
         lease_id = NULL, lease_until = NULL,
         due_at = date_trunc('milliseconds', now()),
-        error = CASE WHEN jobs.cancel_requested_at IS NULL AND jobs.crashes + 1 >= $2
+        error = CASE WHEN jobs.cancel_requested_at IS NULL AND jobs.crashes + dead.charge >= $2
                      THEN json_build_object('code', 'worker_lost', 'message', 'the worker was lost ' ||
-                     (jobs.crashes + 1) || ' times while it ran this job',
+                     (jobs.crashes + dead.charge) || ' times while it ran this job',
                                             'retryable', false) END,
-        output = CASE WHEN jobs.cancel_requested_at IS NULL AND jobs.crashes + 1 >= $2
-                      THEN 'the worker was lost ' || (jobs.crashes + 1) || ' times while it ran this job' END,
-        terminated_at = CASE WHEN jobs.cancel_requested_at IS NOT NULL OR jobs.crashes + 1 >= $2 THEN now() END,
-        purge_at = CASE WHEN jobs.cancel_requested_at IS NOT NULL OR jobs.crashes + 1 >= $2
+        output = CASE WHEN jobs.cancel_requested_at IS NULL AND jobs.crashes + dead.charge >= $2
+                      THEN 'the worker was lost ' || (jobs.crashes + dead.charge) || ' times while it ran this job' END,
+        terminated_at = CASE WHEN jobs.cancel_requested_at IS NOT NULL OR jobs.crashes + dead.charge >= $2
+                             THEN now() END,
+        purge_at = CASE WHEN jobs.cancel_requested_at IS NOT NULL OR jobs.crashes + dead.charge >= $2
                         THEN coalesce(jobs.purge_at, now() + make_interval(days => (tenants.retention ->>
                         'jobs')::int)) ELSE jobs.purge_at END,
         version = jobs.version + 1, updated_at = now()

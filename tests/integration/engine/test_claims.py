@@ -116,9 +116,7 @@ async def test_a_lease_that_is_still_good_is_not_rescued(pool: asyncpg.Pool) -> 
     assert await claims.rescue_dead(pool, 10) == []
 
 
-async def test_the_last_chance_of_a_job_is_taken_alone_so_that_a_poisoned_neighbour_cannot_spoil_it(
-    pool: asyncpg.Pool,
-) -> None:
+async def test_jobs_on_their_last_chance_start_one_after_the_other_on_a_worker(pool: asyncpg.Pool) -> None:
     suspects = [await add(pool) for _ in range(3)]
     await pool.execute("UPDATE jobs SET crashes = 2")
     plain = [await add(pool) for _ in range(2)]
@@ -133,6 +131,32 @@ async def test_the_last_chance_of_a_job_is_taken_alone_so_that_a_poisoned_neighb
     assert first[3:] == [True, True]
     assert not any(await claimed("w"))
     assert sum((await claimed("another"))[:3]) == 1
+    await asyncio.sleep(claims.PROBATION_SECONDS)
+    assert sum((await claimed("w"))[:3]) == 1
+
+
+async def test_of_the_jobs_on_their_last_chance_a_lost_worker_is_charged_to_the_youngest_alone(
+    pool: asyncpg.Pool,
+) -> None:
+    jobs = []
+    for _ in range(3):
+        job_id = await add(pool)
+        await pool.execute("UPDATE jobs SET crashes = 2 WHERE id = $1", job_id)
+        await asyncio.sleep(claims.PROBATION_SECONDS)
+        assert await claim(pool, job_id, "w")
+        jobs.append(job_id)
+    fresh = await add(pool)
+    assert await claim(pool, fresh, "w")
+    for job_id in (*jobs, fresh):  # the oldest lease never runs out after a younger one
+        await lose_lease(pool, job_id)
+        await claims.rescue_dead(pool, 10)
+    rows = [await row_of(pool, job_id) for job_id in (*jobs, fresh)]
+    assert [(row["status"], row["crashes"]) for row in rows] == [
+        ("pending", 2),
+        ("pending", 2),
+        ("failed", 3),
+        ("pending", 1),
+    ]
 
 
 async def test_an_early_hint_is_not_the_last(
