@@ -37,7 +37,8 @@ WAKE = "lavori:wake"  # pub/sub: there is work
 CANCEL = "lavori:cancel"  # pub/sub: a running job is to be cancelled; the message is its id
 REDIS_ERRORS = (RedisError, OSError, TimeoutError)
 
-ENQUEUE_BUDGET_SECONDS = 0.25
+BUDGET_SECONDS = 0.25  # of what a caller waits for
+OFFER_BUDGET_SECONDS = 1.0  # nobody waits for an offer; shorter, and a busy loop would take itself for a slow Redis
 CLOSE_SECONDS = 2.0
 MESSAGE_LIVES_MS = 86_400_000
 
@@ -155,7 +156,7 @@ class Dispatcher:
         """Take back a message whose lane or time has changed: an old one would start the job too soon."""
         try:
             withdrawn = self.redis.register_script(WITHDRAW)(args=[message.name, message.lane])
-            await asyncio.wait_for(withdrawn, ENQUEUE_BUDGET_SECONDS)
+            await asyncio.wait_for(withdrawn, BUDGET_SECONDS)
         except REDIS_ERRORS as error:
             self._count(error)
 
@@ -171,7 +172,7 @@ class Dispatcher:
     async def cancel(self, job_id: UUID) -> None:
         """Tell the workers at once; the lease keeper finds the flag in PostgreSQL anyway."""
         try:
-            await asyncio.wait_for(self.redis.publish(CANCEL, str(job_id)), ENQUEUE_BUDGET_SECONDS)
+            await asyncio.wait_for(self.redis.publish(CANCEL, str(job_id)), BUDGET_SECONDS)
         except REDIS_ERRORS as error:
             self._count(error)
 
@@ -185,14 +186,14 @@ class Dispatcher:
 
     async def _offer(self, messages: list[Message]) -> list[None]:
         try:
-            await asyncio.wait_for(offer(self.redis, messages), ENQUEUE_BUDGET_SECONDS)
+            await asyncio.wait_for(offer(self.redis, messages), OFFER_BUDGET_SECONDS)
         except REDIS_ERRORS as error:
             self._count(error, len(messages))
         return [None] * len(messages)
 
     async def _tell(self, changes: list[tuple[UUID, int]]) -> list[None]:
         try:
-            await asyncio.wait_for(self.redis.publish(CHANGED, pack(set(changes))), ENQUEUE_BUDGET_SECONDS)
+            await asyncio.wait_for(self.redis.publish(CHANGED, pack(set(changes))), OFFER_BUDGET_SECONDS)
         except REDIS_ERRORS as error:
             self._count(error, 0)
         return [None] * len(changes)
