@@ -41,7 +41,7 @@ class Slots:
     @property
     def free(self) -> int:
         """How many more jobs may start."""
-        return self.size - len(self._tasks)
+        return max(0, self.size - len(self._tasks))
 
     @property
     def busy(self) -> int:
