@@ -28,7 +28,7 @@ Move = Callable[[asyncpg.Pool, UUID], Awaitable[object]]
 
 def by_a_person(statement: str, *more: object) -> Move:
     async def move(pool: asyncpg.Pool, job_id: UUID) -> None:
-        await pool.fetchval(statement, job_id, 1, None, *more)
+        await pool.fetchval(statement, job_id, 1, *more)
 
     return move
 
