@@ -27,6 +27,7 @@ from workers.lease import LeaseKeeper, WorkerFacts
 from workers.outcome import Stop
 from workers.progress import ProgressBook
 from workers.runtime import Runtime, Slots
+from workers.upkeep.collect import collect
 from workers.upkeep.expire import expire
 from workers.upkeep.purge import purge
 from workers.upkeep.redeliver import redeliver
@@ -37,7 +38,7 @@ log = structlog.get_logger()
 
 VERSION = "0.1.0"
 CLOSE_SECONDS = 5.0
-DUTIES: tuple[Callable[[Runtime], Awaitable[None]], ...] = (redeliver, rescue, expire, purge, tally)
+DUTIES: tuple[Callable[[Runtime], Awaitable[None]], ...] = (redeliver, rescue, expire, purge, collect, tally)
 
 
 async def run_worker(settings: Settings, job_types: JobTypes) -> None:

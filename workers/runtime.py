@@ -1,6 +1,8 @@
 """The parts that one worker process shares among its jobs."""
 
 import asyncio
+import random
+import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -83,6 +85,8 @@ class Runtime:
     slots: Slots
     system: SystemMetrics = field(default_factory=SystemMetrics)
     walked: asyncpg.Record | None = None  # where redeliver's walk through a long queue has come to
+    # When collect next looks through storage, by the monotonic clock; not at once, as many workers may start together.
+    collect_at: float = field(default_factory=lambda: time.monotonic() + random.uniform(0, 600))  # noqa: S311
     claiming: Batcher[tuple[UUID, UUID], asyncpg.Record | None] = field(init=False)
     settling: Batcher[SettleOrder, asyncpg.Record | None] = field(init=False)
 
