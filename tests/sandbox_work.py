@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from workers.sandboxed import Refusal
+from service.sandbox.child import Refusal
 
 
 def count(to: int) -> Iterator[bytes]:

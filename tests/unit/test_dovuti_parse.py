@@ -12,13 +12,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from service.sandbox.child import Refusal
 from workers.jobtypes.dovuti import parse as parsing
 from workers.jobtypes.dovuti.parse import Batch, Opening, parse
 from workers.jobtypes.dovuti.records import BLOCK, MAX_RECORD, Broken, records
 from workers.jobtypes.dovuti.rejected import RejectedLines, defused
 from workers.jobtypes.dovuti.rows import COLUMNS
 from workers.jobtypes.dovuti.seen import Seen
-from workers.sandboxed import Refusal
 
 HEADER = ",".join(COLUMNS)
 

@@ -12,7 +12,8 @@ import pytest
 
 import sandbox_work as work
 from service.jobs.jobtype import JobFailed
-from workers.sandbox import MIB, sandboxed
+from service.sandbox.process import MIB
+from workers.sandbox import sandboxed
 
 
 async def taken(items: AsyncIterator[bytes]) -> list[bytes]:

@@ -12,11 +12,11 @@ from typing import Final, NamedTuple, Self
 
 import orjson
 
+from service.sandbox.child import Refusal
 from workers.jobtypes.dovuti.records import Broken, records
 from workers.jobtypes.dovuti.rejected import RejectedLines
 from workers.jobtypes.dovuti.rows import COLUMNS, REQUIRED, Rules, copy_line
 from workers.jobtypes.dovuti.seen import Seen
-from workers.sandboxed import Refusal
 
 ROWS: Final = 10_000  # a batch, and
 SIZE: Final = 4 << 20  # bytes of its cells that it stops at, as rejected rows can be long

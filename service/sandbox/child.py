@@ -1,4 +1,4 @@
-"""The child's side of workers/sandbox.py. It imports next to nothing: starting it is part of each job's time.
+"""The child's side of service/sandbox/process.py. It imports next to nothing: starting it is part of the work's time.
 
 A frame is a kind, a length and that many bytes.
 """
@@ -20,7 +20,7 @@ ITEM, ENDED, REFUSED, OUT_OF_MEMORY, FAILED = range(5)
 
 
 class Refusal(Exception):
-    """Raised by a function that runs here, to fail the job with a code and a message for people."""
+    """Raised by a function that runs here, to end the work with a code and a message for people."""
 
     def __init__(self, code: str, message: str) -> None:
         self.code, self.message = code, message
@@ -35,6 +35,8 @@ def main(spec: dict[str, Any]) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_DATA, (spec["memory"], spec["memory"]))
+    if spec["largest_file"] is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (spec["largest_file"], spec["largest_file"]))
     with contextlib.suppress(BrokenPipeError):  # nobody is left to be told
         for kind, body in _frames(spec):
             pipe.write(HEADER.pack(kind, len(body)))
@@ -52,7 +54,7 @@ def _frames(spec: dict[str, Any]) -> Iterator[tuple[int, bytes]]:
         yield REFUSED, json.dumps({"code": error.code, "message": error.message}).encode()
     except MemoryError:
         yield OUT_OF_MEMORY, b""
-    except Exception as error:  # noqa: BLE001  whatever it is, the job fails with it, and the log has the traceback
+    except Exception as error:  # noqa: BLE001  whatever it is, the work ends with it, and the log has the traceback
         traceback.print_exc()
         yield FAILED, type(error).__name__.encode()
 
