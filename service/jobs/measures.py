@@ -2,7 +2,7 @@
 
 The counts are exact at any size: schema.sql tallies jobs as statements change them. Throughput counts the ends within
 the window; when those are more than 100,000, it is the pace of the latest 100,000. Wait and run percentiles are those
-of the latest 10,000 ends within the window. Who may not read all jobs is told of their own alone, the newest 20,000.
+of the latest 10,000 ends within the window. Who may not read all jobs is told of their own alone, the newest 10,000.
 """
 
 from collections import Counter
@@ -53,7 +53,7 @@ WITH own AS MATERIALIZED (
            coalesce(terminated_at > now() - make_interval(secs => $4), false) AS ended
     FROM jobs
     WHERE tenant_id = $1 AND (created_by = $2 OR ($3::text[] IS NOT NULL AND definition = ANY ($3)))
-    ORDER BY created_at DESC, id DESC LIMIT 20000
+    ORDER BY created_at DESC, id DESC LIMIT 10000
 ), tally AS (
     SELECT status, type, queue, count(*) AS jobs FROM own GROUP BY status, type, queue
 )

@@ -8,13 +8,13 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import asyncpg
 import structlog
 from aiohttp import web
 
-from service.db.pool import UNREACHABLE
 from service.jobs.reader import Rendered
 from service.jobs.states import TERMINAL, Status
 from service.jobs.store import Heading
@@ -81,7 +81,7 @@ class Pace:
             try:
                 for tenant_id in asked:
                     await self.measured(tenant_id)
-            except UNREACHABLE as error:
+            except Exception as error:  # noqa: BLE001 - PostgreSQL may be away: what is known serves until it is back
                 log.debug("run times can't be measured", action="pace.waits", error=type(error).__name__)
             await asyncio.sleep(REFRESH_SECONDS)
 
@@ -92,10 +92,11 @@ PACE = web.AppKey("pace", Pace)
 async def pace_of(app: web.Application) -> AsyncIterator[None]:
     """A `cleanup_ctx` of the application."""
     app[PACE] = Pace(app[POOL])
-    async with asyncio.TaskGroup() as tasks:
-        measuring = tasks.create_task(app[PACE].run())
-        yield
-        measuring.cancel()
+    measuring = asyncio.create_task(app[PACE].run(), name="pace")
+    yield
+    measuring.cancel()
+    with suppress(asyncio.CancelledError):
+        await measuring
 
 
 def seconds_until_news(
