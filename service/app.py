@@ -55,6 +55,8 @@ FEATURES = (
 OPEN = (health, problems, scrape, openapi, viewer)
 TABLES = (jobs_openapi, files_openapi, access_openapi, dovuti_openapi, operations)
 POOL_SIZE = 16
+WAIT_SECONDS = 4.0
+STATEMENT_SECONDS = 12.0  # a list may take 10: PostgreSQL itself ends it then
 LANGUAGE = "/{lang:[A-Za-z][A-Za-z]|lang}"
 
 
@@ -112,6 +114,8 @@ async def database(app: web.Application) -> AsyncIterator[None]:
         settings.database_url,
         size=POOL_SIZE,
         application="lavori api",
+        statement_seconds=STATEMENT_SECONDS,
+        wait_seconds=WAIT_SECONDS,
         on_wait=app[METRICS].process.pool_wait.observe,
     )
     app[POOL] = pool
