@@ -10,7 +10,7 @@ from service.errors import Fault, Invalid
 
 POINTER = "#/attachment/file"
 _DATA_URL = re.compile(
-    r"data:(?P<type>[^;,\s]*)(?P<parameters>(?:;[^;,]*?)*?)(?P<base64>;base64)?,(?P<data>.*)\Z", re.DOTALL
+    r"(?i:data):(?P<type>[^;,\s]*)(?P<parameters>(?:;[^;,]*?)*?)(?P<base64>;base64)?,(?P<data>.*)\Z", re.DOTALL
 )
 LONGEST_URL = 8_192
 
@@ -37,7 +37,7 @@ class Address:
 
 def parse_file(text: str) -> Content | Address:
     """What is strictly base64 is content; what else has a dot and no space is a URL. Raises Invalid for the rest."""
-    if text.startswith("data:"):
+    if text[:5].lower() == "data:":
         return _data_url(text)
     try:
         return Content(base64.b64decode(text, validate=True), None)
@@ -48,7 +48,8 @@ def parse_file(text: str) -> Content | Address:
     if (is_url or "." in text) and not re.search(r"\s", text) and len(text) <= LONGEST_URL:
         url = text if "://" in text else f"https://{text}"
         try:
-            if urlsplit(url).hostname:
+            parts = urlsplit(url)
+            if parts.hostname and parts.port != 0:
                 return Address(url)
         except ValueError:
             pass  # a broken IPv6 address or port: not an address after all
