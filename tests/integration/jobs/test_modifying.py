@@ -98,7 +98,8 @@ async def test_every_fault_of_a_patch_is_told_at_once(api: ClientSession) -> Non
     assert pointers(await ask(api, "PATCH", path, json={"attachment": {"file": "?"}})) == [
         "#/attachment/file"
     ]
-    for no_object in ([], "x", 5, True):
+    strange: tuple[Any, ...] = ([], "x", 5, True)
+    for no_object in strange:
         assert pointers(await ask(api, "PATCH", path, json=no_object)) == ["#"]
     assert (await ask(api, "GET", path)).headers["ETag"] == '"1"'
 

@@ -116,15 +116,16 @@ async def test_other_peoples_jobs_and_unknown_ones_are_indistinguishable(
     theirs = (await submit())["id"]
     unknown = str(UUID(int=UUID(theirs).int ^ 1))
     strangers = [await other_tenant(api), await key_for(api, "uma", "user")]
+    calls: tuple[tuple[str, str, dict[str, Any]], ...] = (
+        ("GET", "", {}), ("HEAD", "", {}), ("PATCH", "", {"json": {"labels": {}}}), ("PATCH", "", {"json": 5}),
+        ("PUT", "", {"json": {"type": "echo"}}), ("DELETE", "", {}), ("POST", "/cancel", {}),
+        ("POST", "/suspend", {}),
+        ("POST", "/resume", {}), ("POST", "/rerun", {}), ("POST", "/rerun", {"json": {"as_new": True}}),
+        ("GET", "/attempts", {}), ("GET", "/messages", {}), ("GET", "/outputs", {}), ("GET", "/attachment", {}),
+        ("DELETE", "", {"headers": {"If-Match": '"9"'}}), ("PATCH", "", {"json": {}, "headers": {"If-Match": "x"}}),
+    )  # fmt: skip
     for headers in strangers:
-        for method, end, how in (
-            ("GET", "", {}), ("HEAD", "", {}), ("PATCH", "", {"json": {"labels": {}}}), ("PATCH", "", {"json": 5}),
-            ("PUT", "", {"json": {"type": "echo"}}), ("DELETE", "", {}), ("POST", "/cancel", {}),
-            ("POST", "/suspend", {}),
-            ("POST", "/resume", {}), ("POST", "/rerun", {}), ("POST", "/rerun", {"json": {"as_new": True}}),
-            ("GET", "/attempts", {}), ("GET", "/messages", {}), ("GET", "/outputs", {}), ("GET", "/attachment", {}),
-            ("DELETE", "", {"headers": {"If-Match": '"9"'}}), ("PATCH", "", {"json": {}, "headers": {"If-Match": "x"}}),
-        ):  # fmt: skip
+        for method, end, how in calls:
             seen: list[Any] = []
             for job_id in (theirs, unknown):
                 given: dict[str, Any] = {**how, "headers": {**headers, **how.get("headers", {})}}
