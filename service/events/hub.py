@@ -2,14 +2,16 @@
 
 A change anywhere is told by a hint over Redis: ids alone, a few bytes each. Whoever waits for that job, or for
 that tenant's jobs, is woken and reads the truth from PostgreSQL, together with all others who were woken with it.
-Nobody who waits holds a connection, a cursor or a queue: a waiter is an entry in a dict and a flag, so ten thousand
-of them cost memory alone, and one that is slow to read misses versions in between but never the last.
+Nobody who waits holds a connection, a cursor, a queue or a timer: a waiter is an entry in a dict, a flag, and a place
+on one wheel that turns every ten seconds (pings, and a look whether the client is still there). So ten thousand of
+them cost memory alone, and one that is slow to read misses versions in between but never the last.
 
 Hints can be lost. So once a second while Redis can't be heard, and every ten seconds while it can, one query asks
 for the versions of everything that is watched.
 """
 
 import asyncio
+import itertools
 import struct
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
@@ -30,8 +32,13 @@ _RECORD = struct.Struct("!16si")
 
 HEARING_SECONDS = 10.0
 DEAF_SECONDS = 1.0
+SILENCE_SECONDS = 1.0  # then Redis is asked whether it is there, and has as long again to answer
 CAP_SECONDS = 2.0
+BEAT_SECONDS = 10.0
+SLICES = 100  # of the wheel, so that it never does much at once
 MOST_WAITERS = 20_000
+MOST_WATCHED = 500_000  # jobs, over all waiters
+LOOK_AT_ONCE = 10_000
 MOST_IDS_A_STREAM = (
     5_000  # more changes than that while a stream is busy: it reads anew instead of keeping a list
 )
@@ -42,20 +49,28 @@ def pack(changes: Collection[tuple[UUID, int]]) -> bytes:
     return b"".join(_RECORD.pack(job_id.bytes, tenant_id) for job_id, tenant_id in changes)
 
 
-class Watcher:
-    """Somebody who waits for jobs to change: `known` is the version that each job had when it was read last."""
+def _nothing() -> None:
+    """What is done for a waiter that asked for nothing more."""
 
-    __slots__ = ("_flag", "known")
+
+class Watcher:
+    """Somebody who waits for jobs to change: `known` is the version that each job had when it was read last.
+
+    `beat` is called every ten seconds, and must neither raise nor block.
+    """
+
+    __slots__ = ("_flag", "beat", "known")
 
     def __init__(self, known: dict[UUID, int]) -> None:
         self.known = known
+        self.beat: Callable[[], object] = _nothing
         self._flag = asyncio.Event()
 
     def wake(self) -> None:
         """Something may have changed."""
         self._flag.set()
 
-    async def changed(self, seconds: float) -> bool:
+    async def changed(self, seconds: float | None = None) -> bool:
         """Wait until something may have changed; False when the time is over."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -104,8 +119,11 @@ class Hub:
         self._jobs: dict[UUID, set[Watcher]] = {}
         self._tenants: dict[int, set[TenantWatcher]] = {}
         self._waiting: dict[int, int] = {}
+        self._wheel: list[set[Watcher]] = [set() for _ in range(SLICES)]
+        self._places = itertools.cycle(self._wheel)
         self._hears = False
         self._total = 0
+        self._watched = 0
         self._draining = False
 
     def is_draining(self) -> bool:
@@ -139,12 +157,14 @@ class Hub:
     def watch(self, tenant_id: int, known: dict[UUID, int], cap: int | None = None) -> Iterator[Watcher]:
         """Be woken when one of these jobs changes. Raises CapExceeded, and Unavailable when this process is full."""
         watcher = Watcher(known)
-        with self._counted(tenant_id, cap):
+        with self._counted(tenant_id, cap, watcher):
             for job_id in known:
                 self._jobs.setdefault(job_id, set()).add(watcher)
+            self._watched += len(known)
             try:
                 yield watcher
             finally:
+                self._watched -= len(known)
                 for job_id in known:
                     watchers = self._jobs[job_id]
                     watchers.discard(watcher)
@@ -155,7 +175,7 @@ class Hub:
     def watch_tenant(self, tenant_id: int, cap: int | None = None) -> Iterator[TenantWatcher]:
         """Be woken when any job of the tenant changes."""
         watcher = TenantWatcher()
-        with self._counted(tenant_id, cap):
+        with self._counted(tenant_id, cap, watcher):
             self._tenants.setdefault(tenant_id, set()).add(watcher)
             try:
                 yield watcher
@@ -174,21 +194,26 @@ class Hub:
         async with asyncio.TaskGroup() as parts:
             parts.create_task(self._hear())
             parts.create_task(self._look())
+            parts.create_task(self._turn())
 
     @contextmanager
-    def _counted(self, tenant_id: int, cap: int | None) -> Iterator[None]:
+    def _counted(self, tenant_id: int, cap: int | None, watcher: Watcher) -> Iterator[None]:
         waiting = self._waiting.get(tenant_id, 0)
         if cap is not None and waiting >= cap:
             raise CapExceeded(f"the tenant's cap of {cap} waiters is reached")
-        if self._total >= MOST_WAITERS or self._draining:
-            raise Unavailable(
-                "too many clients wait here" if not self._draining else "the server is draining"
-            )
+        if self._draining:
+            raise Unavailable("the server is draining")
+        if self._total >= MOST_WAITERS or self._watched + len(watcher.known) > MOST_WATCHED:
+            raise Unavailable("too many clients wait here")
         self._waiting[tenant_id] = waiting + 1
         self._total += 1
+        place = next(self._places)
+        place.add(watcher)
         try:
             yield
         finally:
+            place.discard(watcher)
+            watcher.beat = _nothing  # it often refers to the watcher itself
             self._total -= 1
             self._waiting[tenant_id] -= 1
             if not self._waiting[tenant_id]:
@@ -222,12 +247,16 @@ class Hub:
                     await pubsub.subscribe(CHANGED)
                     self._hears = True
                     self._wake_all()  # what changed while deaf
+                    asked = False
                     while not _is_cancelled():
-                        hint = await pubsub.get_message(timeout=20)
-                        if hint is None:
-                            await pubsub.ping()
-                        elif hint["type"] == "message":
+                        hint = await pubsub.get_message(timeout=SILENCE_SECONDS)
+                        if hint is not None and hint["type"] == "message":
                             self.tell(hint["data"])
+                        if hint is None and asked:
+                            break  # it hangs: better be deaf, and look
+                        asked = hint is None
+                        if asked:
+                            await pubsub.ping()
             except (RedisError, OSError, TimeoutError) as error:
                 log.debug("hub is deaf", action="hub.deaf", error=f"{type(error).__name__}: {error}")
             self._hears = False
@@ -255,14 +284,24 @@ class Hub:
             for stream in streams:
                 stream.overflowed = True
                 stream.wake()
-        if not self._jobs:
-            return
-        versions = await self._versions(list(self._jobs))
-        for job_id, watchers in self._jobs.items():
-            version = versions.get(job_id)
-            for watcher in watchers:
-                if watcher.known.get(job_id) != version:
-                    watcher.wake()
+        watched = list(self._jobs)
+        for start in range(0, len(watched), LOOK_AT_ONCE):
+            some = watched[start : start + LOOK_AT_ONCE]
+            versions = await self._versions(some)
+            for job_id in some:
+                version = versions.get(job_id)
+                for watcher in self._jobs.get(job_id, ()):
+                    if watcher.known.get(job_id) != version:
+                        watcher.wake()
+
+    async def _turn(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        for place in itertools.cycle(self._wheel):
+            due = max(due + BEAT_SECONDS / SLICES, loop.time())  # what was missed is not made up for
+            await asyncio.sleep(due - loop.time())
+            for watcher in tuple(place):
+                watcher.beat()
 
 
 def _is_cancelled() -> bool:

@@ -159,7 +159,7 @@ async def delete(core: Core, principal: Principal, job_id: UUID, versions: Versi
         before = await _hold(connection, principal, job_id, versions, _NOT_RUNNING)
         await expire_files_of_jobs(connection, principal.tenant_id, [job_id])
         await connection.execute(DELETE, job_id, principal.tenant_id)
-        changes = {"status": [before["status"], None]}
+        changes = {"status": [before["status"], None], "created_by": [before["created_by"], None]}
         await record(connection, principal, "delete", "job", str(job_id), changes, origin)
     core.dispatcher.changed(job_id, principal.tenant_id)
 
@@ -194,7 +194,7 @@ async def _move(
 
 
 HOLD = """
-SELECT jobs.type, jobs.status, jobs.version, asked.can_rerun
+SELECT jobs.type, jobs.status, jobs.version, jobs.created_by, asked.can_rerun
 FROM jobs JOIN job_requests AS asked ON asked.job_id = jobs.id
 WHERE jobs.id = $1 AND jobs.tenant_id = $2
 FOR NO KEY UPDATE OF jobs

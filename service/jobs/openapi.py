@@ -12,7 +12,7 @@ from service.errors import (
     UnknownJobType,
     WrongState,
 )
-from service.jobs import actions, explain, listing, routes, stats, watch
+from service.jobs import actions, explain, job_stream, listing, routes, stats, tenant_stream, watch
 from service.jobs.actions import ActionIn
 from service.jobs.examples import (
     ACTIONS,
@@ -26,6 +26,7 @@ from service.jobs.examples import (
     STATS,
     STREAM,
 )
+from service.jobs.job_stream import EventsIn
 from service.jobs.listing import ListIn
 from service.jobs.schemas import JobIn, JobPatch, MessagesIn, ReadIn, RerunIn
 from service.jobs.shown import (
@@ -41,7 +42,8 @@ from service.jobs.shown import (
     StatsOut,
 )
 from service.jobs.stats import StatsIn
-from service.jobs.watch import EventsIn, PollIn, TenantEventsIn
+from service.jobs.tenant_stream import TenantEventsIn
+from service.jobs.watch import PollIn
 from service.jobs.words import WORDS
 from service.web.described import (
     JSON,
@@ -313,11 +315,8 @@ OPERATIONS = {
         "explain_job",
         "Why a job is not running",
         TAG,
-        {
-            200: answer(
-                ExplanationOut, EXPLANATION, "Why, its place in the queue, and when it may start and end."
-            )
-        },
+        {200: answer(ExplanationOut, EXPLANATION, "The explanation.")},
+        more="Why, its place in the queue, and when it may start and end, by how long such jobs took lately.",
     ),
     watch.poll: Operation(
         "poll_jobs",
@@ -327,7 +326,7 @@ OPERATIONS = {
         body=body(PollIn, {"jobs": [{"id": JOB["id"], "version": 6}], "wait": 20}),
         errors=(CapExceeded,),
     ),
-    watch.job_events: Operation(
+    job_stream.job_events: Operation(
         "stream_job",
         "Stream a job's changes",
         WATCHING,
@@ -340,7 +339,7 @@ OPERATIONS = {
             "a comment every 10 seconds; the stream ends after the terminal event."
         ),
     ),
-    watch.tenant_events: Operation(
+    tenant_stream.tenant_events: Operation(
         "stream_jobs",
         "Stream the changes of all jobs",
         WATCHING,

@@ -235,18 +235,38 @@ async def now_ms(connection: Executor) -> int:
 
 # Each branch has an index that progress does not touch. The margin is for transactions that were under way then.
 CHANGED_SINCE = """
-WITH since AS (SELECT to_timestamp($2::bigint / 1000.0) - interval '10 seconds' AS at)
-SELECT id FROM jobs, since WHERE tenant_id = $1 AND status = 'running' AND updated_at >= at
-UNION SELECT id FROM jobs, since WHERE tenant_id = $1 AND status = 'pending' AND updated_at >= at
-UNION SELECT id FROM jobs, since WHERE tenant_id = $1 AND created_at >= at
-UNION SELECT id FROM jobs, since WHERE tenant_id = $1 AND terminated_at >= at
-UNION SELECT id FROM jobs, since WHERE tenant_id = $1 AND modified_at >= at
-UNION SELECT object_id::uuid FROM audit, since
-      WHERE tenant_id = $1 AND object_type = 'job' AND action = 'delete' AND audit.at >= since.at
-LIMIT 20000
+WITH since AS (SELECT to_timestamp($2::bigint / 1000.0) - interval '10 seconds' AS at), changed AS (
+    SELECT id FROM jobs, since WHERE tenant_id = $1 AND status = 'running' AND updated_at >= at
+    UNION SELECT id FROM jobs, since WHERE tenant_id = $1 AND status = 'pending' AND updated_at >= at
+    UNION SELECT id FROM jobs, since WHERE tenant_id = $1 AND created_at >= at
+    UNION SELECT id FROM jobs, since WHERE tenant_id = $1 AND terminated_at >= at
+    UNION SELECT id FROM jobs, since WHERE tenant_id = $1 AND modified_at >= at
+    UNION SELECT object_id::uuid FROM audit, since
+          WHERE tenant_id = $1 AND object_type = 'job' AND action = 'delete' AND audit.at >= since.at
+)
+SELECT id FROM changed WHERE $3::uuid IS NULL OR id > $3 ORDER BY id LIMIT 5000
 """
 
 
-async def changed_since(connection: Executor, tenant_id: int, since_ms: int) -> set[UUID]:
-    """The tenant's jobs that changed after that time, some that changed shortly before it, and deleted ones."""
-    return {row["id"] for row in await connection.fetch(CHANGED_SINCE, tenant_id, since_ms)}
+async def changed_since(
+    connection: Executor, tenant_id: int, since_ms: int, after: UUID | None
+) -> list[UUID]:
+    """A page of the jobs that changed or were deleted after that time, and of some that were shortly before."""
+    return [row["id"] for row in await connection.fetch(CHANGED_SINCE, tenant_id, since_ms, after)]
+
+
+DELETED_OF = """
+SELECT object_id::uuid AS id FROM audit
+WHERE tenant_id = $1 AND object_type = 'job' AND action = 'delete'
+  AND at >= to_timestamp($4::bigint / 1000.0) - interval '10 seconds'
+  AND object_id = ANY ($3::text[]) AND changes #>> '{created_by,0}' = $2
+"""
+
+
+async def deleted_of(
+    connection: Executor, tenant_id: int, created_by: str, job_ids: Sequence[UUID], since_ms: int
+) -> set[UUID]:
+    """Those of the jobs that were this principal's and have been deleted since."""
+    named = [str(job_id) for job_id in job_ids]
+    rows = await connection.fetch(DELETED_OF, tenant_id, created_by, named, since_ms)
+    return {row["id"] for row in rows}

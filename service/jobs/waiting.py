@@ -9,12 +9,11 @@ from uuid import UUID
 
 from aiohttp import web
 
-from service.access.middleware import principal_of
+from service.access.middleware import identify, principal_of
 from service.events.hub import HUB, Watcher
+from service.events.sse import has_left
 from service.jobs.core import CORE
 from service.jobs.store import Heading
-
-GONE_CHECK_SECONDS = 10.0
 
 
 async def wait_for(
@@ -28,7 +27,7 @@ async def wait_for(
     ends = time.monotonic() + seconds
     with hub.watch(principal.tenant_id, {job_id: 0}, await hub.cap_of(principal.tenant_id)) as watcher:
         while True:
-            heading = await core.reader.heading(principal, job_id)
+            heading = await core.reader.heading(principal_of(request), job_id)
             watcher.known[job_id] = heading.version
             if enough(heading) or hub.is_draining() or not await woken(watcher, request, ends):
                 return heading
@@ -37,11 +36,16 @@ async def wait_for(
 async def woken(watcher: Watcher, request: web.Request, ends: float) -> bool:
     """Wait for a change; False when the time is over (`ends`, monotonic), or the client has left.
 
-    aiohttp lets a handler run on when its client hangs up, so this looks from time to time; nothing is read for that.
+    Raises Unauthenticated for a caller whose token has become worthless meanwhile.
     """
-    while (left := ends - time.monotonic()) > 0:
-        if await watcher.changed(min(left, GONE_CHECK_SECONDS)):
-            return True
-        if request.transport is None or request.transport.is_closing():
-            break
-    return False
+
+    def look() -> None:
+        if has_left(request):
+            watcher.wake()
+
+    watcher.beat = look
+    left = ends - time.monotonic()
+    if left <= 0 or not await watcher.changed(left) or has_left(request):
+        return False
+    await identify(request)
+    return True

@@ -1,13 +1,13 @@
-"""Watching jobs: long polls, many at once, and event streams.
+"""Watching jobs: many at once by long poll, and the hub that all who watch wait in.
 
-Everybody here waits in the hub (service/events/hub.py), and reads what woke them through the reader, together with
-all others who were woken. The order is always the same: first be in the hub, then read, then wait, so that no
-change falls between.
+Event streams are in job_stream.py and tenant_stream.py. Everybody waits in the hub (service/events/hub.py), and reads
+what woke them through the reader, together with all others who were woken. The order is always the same: first be in
+the hub, then read, then wait, so that no change falls between.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -16,27 +16,19 @@ from aiohttp import web
 from marshmallow import Schema, fields, validate
 
 from service.access.middleware import principal_of
-from service.access.principal import Permission, Principal
-from service.errors import Fault, Invalid, NotFound, TooLarge
-from service.events.hub import HUB, Hub, TenantWatcher
-from service.events.sse import PING, PING_SECONDS, RECONNECT_MS, EventStream, event, last_event_id
-from service.jobs import store
-from service.jobs.asked import LONGEST_WAIT, base_url, job_id_of
+from service.access.principal import Principal
+from service.errors import Fault, Invalid, TooLarge
+from service.events.hub import HUB, Hub
+from service.jobs.asked import LONGEST_WAIT, base_url
 from service.jobs.core import CORE, Core
+from service.jobs.job_stream import job_events
 from service.jobs.schemas import MOST_IN_A_CALL
-from service.jobs.states import TERMINAL, Status
 from service.jobs.store import Heading
+from service.jobs.tenant_stream import tenant_events
 from service.jobs.waiting import woken
 from service.keys import DRAINING, POOL, REDIS
 from service.telemetry.metrics import METRICS
-from service.web.encoding import dumps
-from service.web.payload import json_response, no_query, query, read_body
-
-MESSAGES_A_PAGE = 1_000
-TENANT_BATCH = 500
-CALM_SECONDS = (
-    0.2  # a tenant's stream gathers changes this long, so that a busy job is sent five times a second at most
-)
+from service.web.payload import json_response, no_query, read_body
 
 _WAIT = validate.Range(0, LONGEST_WAIT)
 
@@ -57,20 +49,7 @@ class PollIn(Schema):
     wait = fields.Integer(strict=True, load_default=0, validate=_WAIT)
 
 
-class EventsIn(Schema):
-    """The query of an event stream of one job."""
-
-    last_event_id = fields.Integer(load_default=None, validate=validate.Range(0, 10**18))
-
-
-class TenantEventsIn(EventsIn):
-    """The query of a tenant's event stream."""
-
-    status = fields.List(fields.String(validate=validate.OneOf(list(Status))), load_default=None)
-    type = fields.List(fields.String(), load_default=None)
-
-
-_POLL_IN, _EVENTS_IN, _TENANT_EVENTS_IN = PollIn(), EventsIn(), TenantEventsIn()
+_POLL_IN = PollIn()
 
 
 async def poll(request: web.Request) -> web.Response:
@@ -86,6 +65,7 @@ async def poll(request: web.Request) -> web.Response:
         ends = time.monotonic() + asked["wait"]
         with hub.watch(principal.tenant_id, dict(known), await hub.cap_of(principal.tenant_id)) as watcher:
             while True:
+                principal = principal_of(request)
                 found, gone = await _changed(core, principal, known)
                 if found or gone or hub.is_draining() or not await woken(watcher, request, ends):
                     break
@@ -114,151 +94,6 @@ async def _changed(
     found = [one for one in headings if one.version != known[one.id]]
     there = {one.id for one in headings}
     return found, [job_id for job_id in known if job_id not in there]
-
-
-async def job_events(request: web.Request) -> web.StreamResponse:
-    """GET /api/jobs/{id}/events: the job at once and at each change, its messages, and an end."""
-    core, hub, principal = request.app[CORE], request.app[HUB], principal_of(request)
-    query(request, _EVENTS_IN)
-    job_id = job_id_of(request)
-    heading = await core.reader.heading(principal, job_id)
-    seen = last_event_id(request)
-    if seen is not None and heading.status in TERMINAL and seen >= heading.version:
-        return web.Response(status=204)  # nothing more will come: a browser stops reconnecting
-    with hub.watch(principal.tenant_id, {job_id: 0}, await hub.cap_of(principal.tenant_id)) as watcher:
-        stream = await EventStream(request).open()
-        try:
-            await _tell_job(core, hub, request, stream, watcher.changed, watcher.known, seen)
-        except (ConnectionError, TimeoutError):
-            return stream.response  # the client has left, or reads too slowly
-        return await stream.close()
-
-
-async def _tell_job(
-    core: Core,
-    hub: Hub,
-    request: web.Request,
-    stream: EventStream,
-    changed: Callable[[float], Any],
-    known: dict[UUID, int],
-    seen: int | None,
-) -> None:
-    principal, base = principal_of(request), base_url(request)
-    job_id = job_id_of(request)
-    told, first = seen or 0, True
-    while True:
-        try:
-            heading = await core.reader.heading(principal, job_id)
-        except NotFound:
-            await stream.write(event("gone", dumps({"id": job_id})))
-            return
-        if first or heading.version > told:
-            shown = await core.reader.body(principal, heading, base)
-            version, body = shown.version, shown.body
-            messages = await _messages(core, job_id, told, version)
-            if first and messages:
-                # The whole job at once; without an id, since older messages follow under theirs.
-                await stream.write(event("job", body))
-            await stream.write(b"".join(messages) + event("job", body, version))
-            known[job_id] = told = max(told, version)
-            first = False
-            if orjson.loads(body)["status"] in TERMINAL:
-                return
-        if hub.is_draining():
-            await stream.write(b"retry: %d\n: the server is draining\n\n" % (RECONNECT_MS // 4))
-            return
-        while not await changed(PING_SECONDS):
-            await stream.write(PING)
-
-
-async def _messages(core: Core, job_id: UUID, after: int, until: int) -> list[bytes]:
-    """The events of all messages between two versions: a version that grew by one alone has brought none."""
-    events: list[bytes] = []
-    while after < until - 1:
-        page = await store.messages_of(core.pool, job_id, after, None, MESSAGES_A_PAGE)
-        events += [event("message", dumps(dict(row)), row["seq"]) for row in page if row["seq"] < until]
-        if len(page) < MESSAGES_A_PAGE:
-            break
-        after = page[-1]["seq"]
-    return events
-
-
-async def tenant_events(request: web.Request) -> web.StreamResponse:
-    """GET /api/events: the changes of all jobs that the caller may see; ids are the database's milliseconds."""
-    core, hub, principal = request.app[CORE], request.app[HUB], principal_of(request)
-    asked = query(request, _TENANT_EVENTS_IN)
-    with hub.watch_tenant(principal.tenant_id, await hub.cap_of(principal.tenant_id)) as watcher:
-        stream = await EventStream(request).open()
-        try:
-            await _tell_tenant(core, hub, request, stream, watcher, asked)
-        except (ConnectionError, TimeoutError):
-            return stream.response
-        return await stream.close()
-
-
-async def _tell_tenant(
-    core: Core,
-    hub: Hub,
-    request: web.Request,
-    stream: EventStream,
-    watcher: TenantWatcher,
-    asked: dict[str, Any],
-) -> None:
-    principal, base = principal_of(request), base_url(request)
-    seen = last_event_id(request)
-    until = await store.now_ms(core.pool)
-    since = seen if seen is not None else until
-    told: dict[UUID, int] = {}
-    if seen is not None:
-        watcher.overflowed = True  # what happened while nobody listened here
-        watcher.wake()
-    await stream.write(b": listening\nid: %d\n\n" % since)
-    while True:
-        if hub.is_draining():
-            await stream.write(b"retry: %d\n: the server is draining\n\n" % (RECONNECT_MS // 4))
-            return
-        if not await watcher.changed(PING_SECONDS):
-            await stream.write(PING)
-            continue
-        ids, watcher.ids = watcher.ids, set()
-        overflowed, watcher.overflowed = watcher.overflowed, False
-        until = await store.now_ms(core.pool)
-        if overflowed:
-            ids |= await store.changed_since(core.pool, principal.tenant_id, since)
-        for start in range(0, len(ids), TENANT_BATCH):
-            await _tell_batch(
-                core, principal, stream, list(ids)[start : start + TENANT_BATCH], told, asked, base, until
-            )
-        since = until
-        await asyncio.sleep(CALM_SECONDS)
-
-
-async def _tell_batch(
-    core: Core,
-    principal: Principal,
-    stream: EventStream,
-    ids: list[UUID],
-    told: dict[UUID, int],
-    asked: dict[str, Any],
-    base: str,
-    until: int,
-) -> None:
-    headings = await core.reader.visible(principal, ids)
-    fresh = [one for one in headings if told.get(one.id) != one.version]
-    rows = [{"id": one.id, "version": one.version} for one in fresh]
-    for body in await core.reader.bodies(principal.tenant_id, rows, base):
-        job = orjson.loads(body)
-        told[UUID(job["id"])] = job["version"]
-        if (asked["status"] and job["status"] not in asked["status"]) or (
-            asked["type"] and job["type"] not in asked["type"]
-        ):
-            continue
-        await stream.write(event("job", body, until))
-    there = {one.id for one in headings}
-    for job_id in ids:
-        was_told = told.pop(job_id, None) is not None if job_id not in there else False
-        if job_id not in there and (was_told or principal.may(Permission.JOBS_READ_ALL)):
-            await stream.write(event("gone", dumps({"id": job_id}), until))
 
 
 VERSIONS = "SELECT id, version FROM jobs WHERE id = ANY ($1::uuid[])"
