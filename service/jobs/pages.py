@@ -66,7 +66,7 @@ async def search(
 ) -> tuple[list[asyncpg.Record], Spot | None]:
     """As `page`, of the jobs whose description, args and output together match all patterns of ILIKE.
 
-    No index knows the words: it would cost each submit more than all else (docs/decisions). The search reads through
+    No index knows the words, since it would double what an insert costs (docs/lists.md). The search reads through
     the list instead, and ends its page after a second with what it has found, be it nothing, and where to go on.
     """
     found: list[tuple[int, asyncpg.Record]] = []
