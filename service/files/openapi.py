@@ -162,6 +162,7 @@ WORDS = {
     "max_downloads": "So many downloads, and no more; null for any number.",
     "scope": "Who may follow the link: all, the job's creator alone, or whoever is of the tenant.",
     "url": "Where it is.",
+    "links": "Newest first; those that are over too.",
     "output_id": "The output that it leads to; null for the job's own publish link.",
     "revoked_at": "When it was revoked; null for one that is good.",
     "available_formats": "The formats that it can be had in.",

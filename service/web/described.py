@@ -148,6 +148,7 @@ HEADERS: Mapping[str, Mapping[str, Any]] = {
     "Preference-Applied": _text("The wait that was granted.", example="wait=20"),
     "WWW-Authenticate": _text("The way to log in.", enum=["Bearer"]),
     "Accept-Ranges": _text("Ranges can be asked for.", enum=["bytes"]),
+    "Last-Modified": _text("When the file was made."),
     "Content-Range": _text("Which bytes of how many these are.", example="bytes 0-1023/7340032"),
     "Content-Disposition": _text("The file's name (RFC 6266)."),
     "Cache-Control": _text("Who may keep it."),

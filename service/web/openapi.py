@@ -4,6 +4,7 @@ apispec turns schemas into JSON Schema 2020-12; a plugin of ours reads the route
 described.py's tables. What every call has (a request id, the tenant's code, the problems of its kind) is said here.
 """
 
+import asyncio
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
@@ -19,6 +20,7 @@ from service.errors import (
     LavoriError,
     Malformed,
     NotFound,
+    RangeNotSatisfiable,
     TooLarge,
     Unauthenticated,
     Unavailable,
@@ -28,7 +30,7 @@ from service.web.described import HEADERS, REQUEST_HEADERS, UUID_PATH, Answer, H
 from service.web.encoding import dumps
 from service.web.shapes import Shapes
 
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
+DIALECT = "https://spec.openapis.org/oas/3.1/dialect/base"  # JSON Schema 2020-12, and the words of OpenAPI
 PROBLEM_JSON = "application/problem+json"
 ANYWHERE = (LavoriError, Malformed, Unavailable)
 _PARAMETER = re.compile(r"\{(\w+)(?::[^{}]*)?\}")
@@ -171,6 +173,8 @@ class Routes(BasePlugin):
             headers = ["X-Request-Id"]
             if Unauthenticated in alike:
                 headers.append("WWW-Authenticate")
+            if RangeNotSatisfiable in alike:
+                headers.append("Content-Range")
             if any(error.retry_after is not None for error in alike):
                 headers.append("Retry-After")
             self._spec.components.response(
@@ -197,8 +201,10 @@ class Routes(BasePlugin):
 
 async def openapi(request: web.Request) -> web.Response:
     """GET /api/openapi.json: this document."""
+    # The first one makes it, which takes a moment: off the loop.
+    body = await asyncio.to_thread(getattr, request.app[DOCUMENT], "json")
     return web.Response(
-        body=request.app[DOCUMENT].json,
+        body=body,
         headers={hdrs.CONTENT_TYPE: "application/json; charset=utf-8", hdrs.CACHE_CONTROL: "no-cache"},
     )
 

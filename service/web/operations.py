@@ -7,6 +7,7 @@ from service.web.problems import PROBLEMS
 
 TAG = "Operations"
 _STRING = {"type": "string"}
+_OF_A_FILE = ("Cache-Control", "ETag", "Last-Modified", "Accept-Ranges")
 _HTML = {"text/html": _STRING}
 
 
@@ -80,6 +81,7 @@ OPERATIONS = {
         },
         errors=(Unauthenticated,),
         may_need="metrics",
+        more="The text format of Prometheus, or OpenMetrics for who asks for it.",
     ),
     problems.list_problems: Operation(
         "list_problems",
@@ -126,9 +128,9 @@ OPERATIONS = {
                 "The file.",
                 {"text/javascript": _STRING, "text/css": _STRING},
                 None,
-                ("Cache-Control", "ETag"),
+                _OF_A_FILE,
             ),
-            206: Answer("A part of the file.", {"*/*": {}}, None, ("Cache-Control", "ETag", "Content-Range")),
+            206: Answer("A part of the file.", {"*/*": {}}, None, (*_OF_A_FILE, "Content-Range")),
             304: UNCHANGED,
         },
         takes=("If-None-Match",),
