@@ -1,8 +1,28 @@
-"""Text that PostgreSQL takes."""
+"""What is noted of a job's progress, and text that PostgreSQL takes."""
+
+from unittest.mock import Mock
+from uuid import uuid4
 
 import pytest
 
-from workers.progress import clean
+from workers.lease import Lease
+from workers.progress import ProgressBook, clean
+
+
+async def test_the_highest_percent_of_a_window_is_the_one_that_is_kept() -> None:
+    book, lease = ProgressBook(Mock(), Mock()), Lease(uuid4(), 1, uuid4(), 0)
+    for percent in (10, 80.9, 20, -5):
+        book.progress(lease, percent, f"at {percent}", None)
+    entry = await book.take(lease)
+    assert entry is not None
+    assert (entry.percent, entry.running_output) == (80, "at -5")
+    assert await book.take(lease) is None
+
+
+async def test_a_level_that_there_is_not_is_refused_at_once() -> None:
+    book, lease = ProgressBook(Mock(), Mock()), Lease(uuid4(), 1, uuid4(), 0)
+    with pytest.raises(ValueError, match="shout"):
+        book.message(lease, "shout", "x", None)
 
 
 def test_plain_text_stays_as_it_is() -> None:

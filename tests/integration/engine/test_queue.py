@@ -96,7 +96,9 @@ async def test_arq_itself_reads_what_we_enqueue(pool: asyncpg.Pool, redis: ArqRe
     job = Job(message.name, redis, _queue_name=message.lane, _deserializer=orjson.loads)
     info = await job.info()
     assert info is not None
-    assert (info.function, info.args, info.kwargs) == (queue.FUNCTION, [str(message.job_id)], {})
+    assert info.function == queue.FUNCTION
+    assert list(info.args) == [str(message.job_id)]
+    assert info.kwargs == {}
     assert info.enqueue_time.year >= 2024
     payload = await redis.get(job_key_prefix + message.name)
     function, args, kwargs, _, _ = deserialize_job_raw(payload, deserializer=orjson.loads)
