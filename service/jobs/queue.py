@@ -8,6 +8,7 @@ Lose all of it and nothing is lost: workers/upkeep/redeliver.py offers every due
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,8 +39,10 @@ CANCEL = "lavori:cancel"  # pub/sub: a running job is to be cancelled; the messa
 REDIS_ERRORS = (RedisError, OSError, TimeoutError)
 
 BUDGET_SECONDS = 0.25  # of what a caller waits for
-OFFER_BUDGET_SECONDS = 1.0  # nobody waits for an offer; shorter, and a busy loop would take itself for a slow Redis
+# Nobody waits for an offer; with less, a busy loop would take itself for a slow Redis.
+OFFER_BUDGET_SECONDS = 1.0
 CLOSE_SECONDS = 2.0
+LOG_EVERY_SECONDS = 1.0  # each request fails while Redis is away; one line a second says so
 MESSAGE_LIVES_MS = 86_400_000
 
 
@@ -138,6 +141,8 @@ class Dispatcher:
     def __init__(self, redis: ArqRedis) -> None:
         self.redis = redis
         self.failed = 0
+        self._untold = 0
+        self._told_at = float("-inf")
         self._changes: Batcher[tuple[UUID, int], None] = Batcher(self._tell, max_items=1_000, concurrency=1)
         self._batcher: Batcher[Message, None] = Batcher(
             self._offer, max_items=256, concurrency=1, max_waiting=100_000
@@ -200,9 +205,14 @@ class Dispatcher:
 
     def _count(self, error: Exception, messages: int = 1) -> None:
         self.failed += messages
+        self._untold += messages
+        if time.monotonic() - self._told_at < LOG_EVERY_SECONDS:
+            return
+        self._told_at = time.monotonic()
         log.warning(
             "redis is away",
             action="queue.offer_failed",
-            messages=messages,
+            messages=self._untold,
             error=f"{type(error).__name__}: {error}",
         )
+        self._untold = 0
