@@ -13,6 +13,7 @@ from service.dev.ports import demand_port
 from service.errors import Unavailable
 from service.keys import DRAINING
 from service.settings import REQUIRED_OUTSIDE_DEV, Settings
+from service.web.guard import GuardedRunner, guarding
 
 HANDLER_SECONDS = 30.0  # how long requests that are under way may take once we are told to stop
 LINGER_SECONDS = 2.0  # how long connections that are kept alive may go on before that
@@ -42,14 +43,15 @@ async def serve(app: web.Application, settings: Settings, *, shared: bool) -> No
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=HANDLER_SECONDS)
+    runner = GuardedRunner(app, access_log=None, shutdown_timeout=HANDLER_SECONDS)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG, reuse_port=shared)
         await site.start()
-        await stopping.wait()
-        app[DRAINING].set()
-        await linger(runner)
+        async with guarding(runner):
+            await stopping.wait()
+            app[DRAINING].set()
+            await linger(runner)
     finally:
         await runner.cleanup()
 
