@@ -11,7 +11,7 @@ KINDS: list[dict[str, Any]] = [
     {"type": "echo"},
     {"type": "echo", "run_at": "2126-11-22T10:41:19.123Z"},  # it waits, so that it can be moved
     {"type": "sleep", "args": {"seconds": 0, "steps": 1, "output_bytes": 100_000}},  # it has an output
-    {"type": "sleep", "args": {"seconds": 2, "steps": 20}},
+    {"type": "sleep", "args": {"seconds": 0.5, "steps": 5}},
 ]
 CREATING = ("POST /api/jobs", "PUT /api/jobs/{id}")
 Context = schemathesis.HookContext
