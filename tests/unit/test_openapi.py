@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]  # it carries no types
 import pytest
 from aiohttp import hdrs, web
 from openapi_spec_validator import OpenAPIV31SpecValidator
