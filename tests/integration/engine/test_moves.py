@@ -26,9 +26,9 @@ WHERE id = $1
 Move = Callable[[asyncpg.Pool, UUID], Awaitable[object]]
 
 
-def by_a_person(statement: str, *more: object) -> Move:
+def by_a_person(statement: str) -> Move:
     async def move(pool: asyncpg.Pool, job_id: UUID) -> None:
-        await pool.fetchval(statement, job_id, 1, *more)
+        await pool.fetchval(statement, job_id, 1)
 
     return move
 
@@ -64,7 +64,7 @@ MOVES: dict[str, tuple[Move, frozenset[Status]]] = {
     "cancel": (by_a_person(control.CANCEL), frozenset({Status.CANCELLED})),
     "suspend": (by_a_person(control.SUSPEND), frozenset({Status.SUSPENDED})),
     "resume": (by_a_person(control.RESUME), frozenset({Status.PENDING})),
-    "rerun": (by_a_person(control.RERUN, "tests"), frozenset({Status.PENDING})),
+    "rerun": (by_a_person(control.RERUN), frozenset({Status.PENDING})),
 }
 
 
