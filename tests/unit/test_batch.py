@@ -136,7 +136,7 @@ async def test_past_its_bound_it_refuses_at_once_and_recovers() -> None:
     await turns()
     futures += [batcher.put(1), batcher.put(2)]
     with pytest.raises(Unavailable):
-        batcher.put(3)
+        await batcher.put(3)
     flushes.open.set()
     assert await asyncio.gather(*futures) == [0, 2, 4]
     assert await batcher.put(3) == 6
