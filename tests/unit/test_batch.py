@@ -115,7 +115,7 @@ async def test_a_caller_that_left_before_its_turn_is_not_sent() -> None:
     leaving, staying = batcher.put(2), batcher.put(3)
     leaving.cancel()
     flushes.open.set()
-    assert await asyncio.gather(first, staying) == [2, 6]
+    assert list(await asyncio.gather(first, staying)) == [2, 6]
     assert flushes.batches == [[1], [3]]
 
 
