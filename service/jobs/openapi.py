@@ -192,7 +192,6 @@ OPERATIONS = {
         {200: answer(JobsOut, {"jobs": [JOB], "count": 1}, "A page of jobs.", "Link")},
         query=ListIn,
         more_query=(_LABELS,),
-        links=leads("id", "jobs/0/id", "read_job"),
         more=(
             "Filters match exactly; a repeated or comma-separated value means any of. Pages are keyset pages: "
             "no job is shown twice or missed because others come in."
