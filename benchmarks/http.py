@@ -2,7 +2,8 @@
 
 Needs wrk on the PATH (Debian: apt-get install wrk). Servers are started for it. All cases are measured in turns, each
 `--runs` times, so that a slow minute of the machine is everybody's; shown are medians of requests per second with min
-and max, p99 in milliseconds, and ratios.
+and max, p99 in milliseconds, CPU time of the server's own process for each request in microseconds (which a busy
+machine hardly changes), and ratios.
 """
 
 import argparse
@@ -65,8 +66,10 @@ class Case:
 
     name: str
     port: int
+    pid: int
     method: str
     lines: list[str]
+    costs: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
     tails: list[float] = field(default_factory=list)
     failed: int = 0
@@ -82,6 +85,7 @@ class Case:
         paths.write_text("\n".join(self.lines))
         body = f"[=[{orjson.dumps(JOB).decode()}]=]" if self.method == "POST" else "nil"
         script.write_text(SCRIPT % {"key": KEY, "paths": paths, "method": self.method, "body": body})
+        before = cpu_seconds(self.pid)
         wrk = await asyncio.create_subprocess_exec(
             *("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script)),
             f"http://127.0.0.1:{self.port}",
@@ -94,16 +98,24 @@ class Case:
             re.search(r"Requests/sec:\s+([\d.]+)", said),
             re.search(r"\s99%\s+([\d.]+)(us|ms|s)", said),
         )
-        if rate is None or tail is None:
+        made = re.search(r"(\d+) requests in", said)
+        if rate is None or tail is None or made is None:
             raise SystemExit(f"wrk said what this does not understand:\n{said}")
         self.rates.append(float(rate[1]))
+        self.costs.append((cpu_seconds(self.pid) - before) * 1e6 / int(made[1]))
         self.tails.append(float(tail[1]) * {"us": 0.001, "ms": 1, "s": 1_000}[tail[2]])
         bad = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
         self.failed += int(bad[1]) if bad else 0
 
 
+def cpu_seconds(pid: int) -> float:
+    """CPU time that a process has used."""
+    words = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @asynccontextmanager
-async def process(environ: dict[str, str], port: int, *command: str) -> AsyncIterator[None]:
+async def process(environ: dict[str, str], port: int, *command: str) -> AsyncIterator[int]:
     """Run a server of our own until the block ends; it answers when the block begins. Its log goes to a file."""
     with (Path(environ["LAVORI_DATA"]) / f"{port}.log").open("wb") as log:
         running = await asyncio.create_subprocess_exec(
@@ -117,7 +129,7 @@ async def process(environ: dict[str, str], port: int, *command: str) -> AsyncIte
                     break
                 except ClientError:
                     await asyncio.sleep(0.05)
-        yield
+        yield running.pid
     finally:
         if running.returncode is None:
             running.terminate()
@@ -164,17 +176,17 @@ async def main() -> None:
                 "PORT": str(port),
             }
             async with (
-                process(environ, port, "-m", "service", "serve"),
-                process(environ, plain, "-m", "benchmarks.plain", str(plain)),
+                process(environ, port, "-m", "service", "serve") as ours,
+                process(environ, plain, "-m", "benchmarks.plain", str(plain)) as others,
             ):
                 jobs = await submitted(port)
                 cases = [
-                    Case("aiohttp, fixed body", plain, "GET", ["/fixed"]),
-                    Case("poll", port, "GET", [path for path, _ in jobs]),
-                    Case("poll, unchanged (304)", port, "GET", [f"{path} {tag}" for path, tag in jobs]),
-                    Case("aiohttp, parse only", plain, "POST", ["/parse"]),
-                    Case("tutorial submit", plain, "POST", ["/tutorial"]),
-                    Case("submit", port, "POST", ["/api/jobs"]),
+                    Case("aiohttp, fixed body", plain, others, "GET", ["/fixed"]),
+                    Case("poll", port, ours, "GET", [path for path, _ in jobs]),
+                    Case("poll, unchanged (304)", port, ours, "GET", [f"{path} {tag}" for path, tag in jobs]),
+                    Case("aiohttp, parse only", plain, others, "POST", ["/parse"]),
+                    Case("tutorial submit", plain, others, "POST", ["/tutorial"]),
+                    Case("submit", port, ours, "POST", ["/api/jobs"]),
                 ]
                 cases = [case for case in cases if asked.only in case.name]
                 for case in cases:
@@ -201,18 +213,22 @@ def show(cases: list[Case]) -> None:
         "min",
         "max",
         "p99 ms",
+        "CPU µs",
         "failed",
         title=f"{CONNECTIONS} connections, one process each",
     )
     for case in cases:
         numbers = (case.rate, min(case.rates), max(case.rates))
+        cost = f"{statistics.median(case.costs):.0f}"
         tail = f"{statistics.median(case.tails):.0f}"
-        table.add_row(case.name, *(f"{number:,.0f}" for number in numbers), tail, str(case.failed))
-    ratios = Table("ratio", "is", "target")
+        table.add_row(case.name, *(f"{number:,.0f}" for number in numbers), tail, cost, str(case.failed))
+    ratios = Table("ratio", "is", "target", "by CPU time")
     found = {case.name: case for case in cases}
     for one, other, target in RATIOS:
         if one in found and other in found:
-            ratios.add_row(f"{one} : {other}", f"{found[one].rate / found[other].rate:.2f}", f"{target:.2f}")
+            cost = statistics.median(found[other].costs) / statistics.median(found[one].costs)
+            rate = found[one].rate / found[other].rate
+            ratios.add_row(f"{one} : {other}", f"{rate:.2f}", f"{target:.2f}", f"{cost:.2f}")
     console = Console()
     console.print(table)
     console.print(ratios)
