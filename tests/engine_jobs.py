@@ -91,6 +91,15 @@ async def chatty(job: JobContext) -> str:
     return "said"
 
 
+@job_type("lines", params=Open)
+async def lines(job: JobContext) -> str:
+    """Say so many lines in so many seconds."""
+    for n in range(job.args["count"]):
+        job.message(f"line {n}")
+        await asyncio.sleep(job.args["seconds"] / job.args["count"])
+    return "said"
+
+
 @job_type("odd_message", params=Open)
 async def odd_message(job: JobContext) -> str:
     """Say something in a way that is wrong, or only odd; `%0` stands for NUL, which args can't hold."""

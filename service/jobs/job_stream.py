@@ -67,23 +67,22 @@ class _Telling:
         except NotFound:
             await self._stream.write(event("gone", dumps({"id": self._job_id})))
             return True
-        await self._tell_messages(shown.version, shown.body if self._first else None)
+        at_once = self._first and not self._told and shown.status not in TERMINAL
+        self._first = False
+        await self._tell_messages(shown.version, event("job", shown.body) if at_once else b"")
         await self._stream.write(event("job", shown.body, shown.version))
         self._watcher.known[self._job_id] = self._told = shown.version
-        self._first = False
         return shown.status in TERMINAL
 
-    async def _tell_messages(self, until: int, body: bytes | None) -> None:
-        """Tell all messages below a version; one that grew by one alone has brought none.
+    async def _tell_messages(self, until: int, head: bytes) -> None:
+        """Tell all messages below a version, if there are any: one that grew by one alone has brought none.
 
-        What comes first is the whole job, here without an id, since older messages follow under theirs.
+        Before them goes `head`, the whole job at once; it has no id, since they follow under theirs, which are older.
         """
         while self._told < until - 1:
             page = await store.messages_of(self._core.pool, self._job_id, self._told, None, MESSAGES_A_PAGE)
-            page = [row for row in page if row["seq"] < until]
-            if not page:
+            lines = [event("message", dumps(dict(row)), row["seq"]) for row in page if row["seq"] < until]
+            if not lines:
                 return
-            head = b"" if body is None else event("job", body)
-            events = [event("message", dumps(dict(row)), row["seq"]) for row in page]
-            await self._stream.write(head + b"".join(events))
-            self._told, body, self._first = page[-1]["seq"], None, False
+            await self._stream.write(head + b"".join(lines))
+            self._told, head = page[len(lines) - 1]["seq"], b""
