@@ -112,7 +112,7 @@ def _worker(number: int, settings: Settings, env: Mapping[str, str]) -> Child:
         name=f"worker {number}",
         argv=(*COMMAND, "worker"),
         env=env,
-        stop_seconds=settings.drain_seconds + WORKER_MARGIN_SECONDS,
+        stop_seconds=settings.drain_seconds + settings.cancel_grace_seconds + WORKER_MARGIN_SECONDS,
     )
 
 

@@ -30,12 +30,17 @@ class Core:
     metrics: ApiMetrics
     system: SystemMetrics
     inserting: Batcher[store.NewJob, asyncpg.Record | None] = field(init=False)
+    replaying: Batcher[bytes, asyncpg.Record | None] = field(init=False)
 
     def __post_init__(self) -> None:
         self.inserting = Batcher(self._insert, max_items=256, concurrency=2)
+        self.replaying = Batcher(self._replay, max_items=256, concurrency=2)
 
     async def _insert(self, jobs: list[store.NewJob]) -> list[asyncpg.Record | None]:
         return await store.insert_jobs(self.pool, jobs)
+
+    async def _replay(self, digests: list[bytes]) -> list[asyncpg.Record | None]:
+        return await store.jobs_of_keys(self.pool, digests)
 
 
 CORE = web.AppKey("core", Core)

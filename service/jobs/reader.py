@@ -61,6 +61,10 @@ class JobReader:
             raise NotFound("no such job")
         return found
 
+    async def row(self, tenant_id: int, job_id: UUID) -> asyncpg.Record | None:
+        """The row of store.READ, whoever asks; None when the tenant has no such job."""
+        return await self._rows.put((job_id, tenant_id))
+
     async def visible(self, principal: Principal, job_ids: Sequence[UUID]) -> list[Heading]:
         """The headings of those jobs that there are and that the caller may see."""
         wanted = [(job_id, principal.tenant_id) for job_id in job_ids]

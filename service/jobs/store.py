@@ -102,12 +102,13 @@ async def insert_jobs(connection: Executor, jobs: Sequence[NewJob]) -> list[asyn
     return [rows.get(job.id) for job in jobs]
 
 
-KEYED = "SELECT job_id, request_hash FROM idempotency_keys WHERE digest = $1"
+KEYED = "SELECT digest, job_id, request_hash FROM idempotency_keys WHERE digest = ANY ($1::bytea[])"
 
 
-async def job_of_key(connection: asyncpg.Pool, digest: bytes) -> asyncpg.Record | None:
-    """The job that an idempotency key stands for: `job_id, request_hash`."""
-    return await connection.fetchrow(KEYED, digest)
+async def jobs_of_keys(connection: Executor, digests: Sequence[bytes]) -> list[asyncpg.Record | None]:
+    """The jobs that idempotency keys stand for (`job_id, request_hash`), in order; None for a key that is free."""
+    known = {row["digest"]: row for row in await connection.fetch(KEYED, list(set(digests)))}
+    return [known.get(digest) for digest in digests]
 
 
 class Heading(NamedTuple):

@@ -26,7 +26,7 @@ from service.jobs.job import Row
 from service.jobs.jobtype import JobType
 from service.jobs.schemas import AttachmentIn, JobIn
 from service.jobs.states import PRIORITIES, Priority
-from service.jobs.store import NewJob, job_of_key, read_jobs
+from service.jobs.store import NewJob
 from service.web.encoding import dumps
 from service.web.payload import load
 
@@ -221,12 +221,12 @@ async def _all_faults(core: Core, principal: Principal, submission: Submission, 
 
 async def _replay(core: Core, principal: Principal, digest: bytes, hashed: bytes) -> Submitted | None:
     """The job that the key stands for, if any; raises IdempotencyKeyReused when its request was another one."""
-    known = await job_of_key(core.pool, digest)
+    known = await core.replaying.put(digest)
     if known is None:
         return None
     if known["request_hash"] != hashed:
         raise IdempotencyKeyReused("this idempotency key was used with another request")
-    (row,) = await read_jobs(core.pool, [(known["job_id"], principal.tenant_id)])
+    row = await core.reader.row(principal.tenant_id, known["job_id"])
     if row is None:
         return None
     core.metrics.submitted(row["type"], "replayed").inc()
