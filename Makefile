@@ -45,8 +45,9 @@ bench: .venv/dev.lock  ## measure import_dovuti on this machine
 schema: .venv/run.lock  ## bring the database of DATABASE_URL to this version's schema
 	@$(BIN)/lavori migrate
 
+# Extras stay in the lock: without them pip before 23.3 takes the newest coverage for pytest-cov's coverage[toml].
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-  --no-emit-index-url --no-annotate --no-header --quiet $(ARGS)
+  --no-strip-extras --no-emit-index-url --no-annotate --no-header --quiet $(ARGS)
 
 lock: .venv/dev.lock  ## resolve the dependencies anew (ARGS=--upgrade for newer ones)
 	@$(LOCK) --all-extras --output-file requirements/dev.txt
