@@ -27,7 +27,12 @@ async def keep_telling(
 
     While PostgreSQL is away the client gets its pings, and then what it has missed.
     """
-    watcher.beat = lambda: stream.beat() or watcher.wake()
+
+    def beat() -> None:
+        if not stream.beat():
+            watcher.wake()
+
+    watcher.beat = beat
     try:
         await stream.open()
         while not (ended := await _is_told(request, tell)):

@@ -1,8 +1,8 @@
 """A protocol guard: who takes too long to say what he wants is hung up on.
 
 aiohttp (3.14) waits an hour for headers and for ever for a body; so a few thousand silent sockets would cost a server
-all its file descriptors. Each connection has ten seconds from its first byte (the first one: from its beginning) until the
-headers of a request are whole, and a body may not be silent for longer than half a minute while it is being read.
+all its file descriptors. Each connection has ten seconds from its first byte (the first one: from its beginning) until
+the headers of a request are whole, and a body may not be silent for longer than half a minute while it is being read.
 Between requests a connection may idle for as long as the keep-alive timeout says.
 
 The classes here extend private parts of aiohttp, which is pinned; tests/acceptance/test_slow_clients.py watches.
