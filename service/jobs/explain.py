@@ -1,8 +1,8 @@
 """GET /api/jobs/{id}/explain: why a job is not running, how many go before it, and when it may start and end.
 
-What goes before it is counted as workers take jobs (lanes.py): within a lane tenants take turns; among lanes the older
-goes first, where each class of priority counts as a minute. Of the time that is left, the medians of the tenant's
-latest jobs by type tell; without history there is no estimate.
+What goes before it is counted as workers take jobs (lanes.py): within a lane tenants take turns; among lanes priority
+goes first, save before the head of a lane that has waited for more minutes than classes are between. Of the time that
+is left, the medians of the tenant's latest jobs by type tell; without history there is no estimate.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,16 +54,21 @@ WITH waiting AS (
     SELECT *, row_number() OVER (PARTITION BY priority, tag, tenant_id ORDER BY due_at, id) AS turn,
            due_at - priority * interval '1 minute' AS age
     FROM waiting
+), places AS (
+    SELECT *, row_number() OVER lane AS place, first_value(age) OVER lane AS head_age
+    FROM turns WINDOW lane AS (PARTITION BY priority, tag ORDER BY turn, id)
 ), mine AS (
-    SELECT * FROM turns WHERE id = $1
+    SELECT * FROM places WHERE id = $1
 )
-SELECT turns.type, count(turns.id) AS jobs,
-       count(*) FILTER (WHERE turns.tenant_id <> mine.tenant_id AND turns.due_at > mine.due_at
-                          AND (turns.priority, turns.tag) = (mine.priority, mine.tag)) AS overtaking
-FROM mine LEFT JOIN turns
-  ON CASE WHEN (turns.priority, turns.tag) = (mine.priority, mine.tag)
-          THEN (turns.turn, turns.id) < (mine.turn, mine.id) ELSE turns.age < mine.age END
-GROUP BY turns.type
+SELECT places.type, count(places.id) AS jobs,
+       count(*) FILTER (WHERE places.tenant_id <> mine.tenant_id AND places.due_at > mine.due_at
+                          AND (places.priority, places.tag) = (mine.priority, mine.tag)) AS overtaking
+FROM mine LEFT JOIN places
+  ON CASE WHEN places.priority = mine.priority
+          THEN (places.place, places.age, places.id) < (mine.place, mine.age, mine.id)
+          WHEN places.priority > mine.priority THEN mine.place > 1 OR places.head_age <= mine.age
+          ELSE places.place = 1 AND places.age < mine.head_age END
+GROUP BY places.type
 """
 
 

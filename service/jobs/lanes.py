@@ -6,16 +6,19 @@ the lane is at, whichever is later. A tenant with 50,000 waiting jobs holds the 
 one's single job gets the next turn, beside the first of those.
 
     lavori:queue:<priority>:<tag>         sorted set: message → turn
-    lavori:queue:<priority>:<tag>:clock   hash: "" → the turn that is out, <tenant> → its next turn; gone with the lane
+    lavori:queue:<priority>:<tag>:clock   hash: "" → the turn that is out, "@" → when, in ms, <tenant> → its next turn;
+                                          gone with the lane
     lavori:later                          sorted set: message → due time in ms, until it is due
     lavori:tags                           set: every tag that a message ever named, for workers that take any
     arq:job:<message>                     arq's job record, which also names lane and tenant
 
-Among the lanes the oldest head goes first, where each class of priority counts as much as AGING_MS of waiting.
+Among the lanes the one goes first that has waited longest, where each class of priority counts as much as AGING_MS of
+waiting. A lane waits since it was served last, or since its head is due if that is later; not for as long as its head:
+else an old backlog would outweigh every priority, and one tenant's would delay another's urgent job.
 """
 
 AGING_MS = 60_000
-"""A waiting minute outweighs one class of priority, so that low ones stay alive."""
+"""A lane that was passed over for a minute outweighs one class of priority, so that low ones stay alive."""
 
 _ENTER = """
 local function enter(name, lane, tenant)
@@ -88,7 +91,8 @@ local function look(lane)
     if not lane.name then redis.call('DEL', lane.key .. ':clock') return end
     lane.record = redis.call('GET', 'arq:job:' .. lane.name)
     if lane.record then
-      lane.age = tonumber(string.match(lane.record, '"et":(%d+)') or now) - lane.bonus
+      local due = tonumber(string.match(lane.record, '"et":(%d+)') or now)
+      lane.age = math.max(due, lane.served) - lane.bonus
       return
     end
     pop(lane)
@@ -98,6 +102,7 @@ local lanes = {}
 for _, tag in ipairs(tags) do
   for priority = 0, 4 do
     local lane = {key = 'lavori:queue:' .. priority .. ':' .. tag, bonus = priority * aging}
+    lane.served = tonumber(redis.call('HGET', lane.key .. ':clock', '@') or 0)
     look(lane)
     if lane.name then lanes[#lanes + 1] = lane end
   end
@@ -111,7 +116,8 @@ while want > 0 do
   if not best then break end
   taken[#taken + 1] = best.name
   taken[#taken + 1] = best.record
-  redis.call('HSET', best.key .. ':clock', '', best.turn)
+  best.served = now + #taken / 10000  -- later than those that were served before in this call: equals take turns
+  redis.call('HSET', best.key .. ':clock', '', best.turn, '@', string.format('%.4f', best.served))
   pop(best)
   look(best)
   want = want - 1

@@ -103,19 +103,19 @@ async def offer(redis: ArqRedis, messages: Sequence[Message]) -> int:
     for message in messages:
         due = _milliseconds(message.due_at)
         tag = message.worker_tag or ""
-        args += [message.name, _record(message, max(due, now)), message.lane, message.tenant_id, tag, due]
+        args += [message.name, _record(message, due), message.lane, message.tenant_id, tag, due]
     return int(await redis.register_script(OFFER)(args=args))
 
 
-def _record(message: Message, enqueued: int) -> bytes:
-    """Arq's job record (arq/jobs.py: serialize_job): try, function, args, kwargs, enqueue time; and where it waits."""
+def _record(message: Message, due: int) -> bytes:
+    """Arq's job record (arq/jobs.py: serialize_job): try, function, args, kwargs, since when; and where it waits."""
     return orjson.dumps(
         {
             "t": None,
             "f": FUNCTION,
             "a": [str(message.job_id)],
             "k": {},
-            "et": enqueued,
+            "et": due,
             "lane": message.lane,
             "tenant": str(message.tenant_id),
         }
