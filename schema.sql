@@ -263,6 +263,13 @@ CREATE TABLE outputs (
     UNIQUE (job_id, run, position)
 );
 
+CREATE TABLE conversions (                             -- outputs in other formats: a cache, whose files expire by themselves
+    output_id  uuid NOT NULL REFERENCES outputs ON DELETE CASCADE,
+    format     text NOT NULL CHECK (format IN ('csv', 'xlsx', 'json', 'parquet')),
+    file_id    uuid NOT NULL UNIQUE REFERENCES files ON DELETE CASCADE,
+    PRIMARY KEY (output_id, format)
+);
+
 CREATE TABLE links (                                   -- the token is an HMAC of the id, so nothing secret is kept
     id             uuid PRIMARY KEY,
     tenant_id      integer NOT NULL,

@@ -16,7 +16,8 @@ from service.dovuti import openapi as dovuti_openapi
 from service.dovuti import routes as dovuti_routes
 from service.files import openapi as files_openapi
 from service.files import routes as files_routes
-from service.files.keys import SIGNER, STORAGE
+from service.files.conversions import Conversions
+from service.files.keys import CONVERSIONS, SIGNER, STORAGE
 from service.files.links import LinkSigner
 from service.files.storage import open_storage
 from service.jobs import actions, explain, listing, pace, queue, stats, watch
@@ -131,6 +132,7 @@ async def jobs(app: web.Application) -> AsyncIterator[None]:
     settings = app[SETTINGS]
     assert settings.redis_url is not None  # noqa: S101 - the command line has checked it
     app[STORAGE] = open_storage(settings.storage_url)
+    app[CONVERSIONS] = Conversions()
     app[SIGNER] = LinkSigner(settings.secret_keys)
     app[REDIS] = queue.connect(settings.redis_url)
     dispatcher = queue.Dispatcher(app[REDIS])

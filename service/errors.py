@@ -143,6 +143,12 @@ class UnknownJobType(Invalid):
     code, title = "unknown_job_type", "Unknown job type"
 
 
+class NotConvertible(LavoriError):
+    """An output that cannot be had in another of its formats after all."""
+
+    status, code, title = 422, "not_convertible", "Not convertible"
+
+
 class IdempotencyKeyReused(LavoriError):
     """The key was used with another request."""
 

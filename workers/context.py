@@ -18,6 +18,7 @@ from service.files.store import LIFETIME, insert_file
 from service.jobs import claims
 from service.jobs.jobtype import JobFailed
 from service.settings import Settings
+from service.tables.formats import ending, require_tables
 from service.web.encoding import dumps
 from workers.lease import Lease, LeaseLost
 from workers.outcome import Stop
@@ -116,9 +117,15 @@ class JobContext:
     ) -> AsyncIterator[BlobWriter]:
         """Write an output file; it is published with the job's end. Left by an error, it leaves nothing behind.
 
+        `formats` are those that it can be had in, its own among them, which its name's ending says: a table in csv,
+        xlsx, json or parquet is converted to the others when they are asked for.
+
         Bytes first, row second: the row lives on its own until a day after the job must have ended, and for good once
         the settlement names it.
         """
+        own = ending(name)
+        if others := set(formats) - {own}:
+            require_tables({own, *others})
         async with self.storage.create(None) as writer:
             yield writer
         file_id = await insert_file(

@@ -2,8 +2,10 @@
 
 from aiohttp import web
 
+from service.files.conversions import Conversions
 from service.files.links import LinkSigner
 from service.files.storage import Storage
 
 STORAGE: web.AppKey[Storage] = web.AppKey("storage")
+CONVERSIONS = web.AppKey("conversions", Conversions)
 SIGNER = web.AppKey("signer", LinkSigner)

@@ -4,6 +4,7 @@ from service.access.listing import PageIn
 from service.errors import (
     Gone,
     Malformed,
+    NotConvertible,
     NotReady,
     PreconditionFailed,
     RangeNotSatisfiable,
@@ -55,7 +56,7 @@ OUTPUT = {
     "mime_type": "text/csv",
     "size": 812,
     "sha256": _SHA256,
-    "available_formats": [],
+    "available_formats": ["csv", "xlsx", "json", "parquet"],
     "created_at": "2026-11-22T10:41:25.480Z",
     "expires_at": None,
 }
@@ -118,7 +119,7 @@ OPERATIONS = {
         FILE_ANSWERS,
         query=ContentQuery,
         takes=FILE_TAKES,
-        errors=_FILE_ERRORS,
+        errors=(*_FILE_ERRORS, NotConvertible, StorageFull),
     ),
     routes.create_link: Operation(
         "create_link",

@@ -1,6 +1,5 @@
 """Attachments, outputs and the links to them. Who may not see a job may not see its files: 404."""
 
-from pathlib import PurePosixPath
 from typing import cast
 from uuid import UUID
 
@@ -11,13 +10,14 @@ from service.access.audit import origin_of, record
 from service.access.listing import list_response, page_of
 from service.access.middleware import entitled, principal_of
 from service.access.principal import Permission
-from service.errors import Forbidden, Malformed, NotFound
+from service.errors import Forbidden, NotFound
 from service.files import sharing, store
 from service.files.addresses import link_addresses
 from service.files.conditions import matches
 from service.files.content import stream
+from service.files.conversions import other_format
 from service.files.download import download
-from service.files.keys import STORAGE
+from service.files.keys import CONVERSIONS, STORAGE
 from service.files.schemas import (
     ContentQuery,
     LinkIn,
@@ -82,13 +82,14 @@ async def read_output(request: web.Request) -> web.StreamResponse:
 
 
 async def read_content(request: web.Request) -> web.StreamResponse:
-    """GET …/outputs/{output_id}/content: the bytes, in the format that they were made in."""
-    output = await _visible_output(request)
-    wanted = query(request, _CONTENT_QUERY)["format"]
-    own = PurePosixPath(output.file.name).suffix.removeprefix(".").lower()
-    if wanted is not None and wanted.lower() != own:
-        raise Malformed(f"format: this output can be had as {own or 'it is'} only")
-    return await stream(request, request.app[STORAGE], output.file)
+    """GET …/outputs/{output_id}/content: the bytes, converted when another of its formats is asked for."""
+    output, storage = await _visible_output(request), request.app[STORAGE]
+    wanted = other_format(output, query(request, _CONTENT_QUERY)["format"])
+    if wanted is None:
+        return await stream(request, storage, output.file)
+    tenant_id = principal_of(request).tenant_id
+    file = await request.app[CONVERSIONS].converted(request.app[POOL], storage, tenant_id, output, wanted)
+    return await stream(request, storage, file)
 
 
 async def create_link(request: web.Request) -> web.Response:

@@ -190,7 +190,9 @@ EXPIRE_FILES_OF_JOBS = """
 UPDATE files SET expires_at = now()
 WHERE tenant_id = $1 AND id IN (
     SELECT attachment_file_id FROM job_requests WHERE job_id = ANY ($2::uuid[])
-    UNION SELECT file_id FROM outputs WHERE job_id = ANY ($2::uuid[]))
+    UNION SELECT file_id FROM outputs WHERE job_id = ANY ($2::uuid[])
+    UNION SELECT conversions.file_id FROM conversions JOIN outputs ON outputs.id = output_id
+          WHERE job_id = ANY ($2::uuid[]))
 """
 
 

@@ -10,7 +10,8 @@ from service.errors import Fault, Invalid
 
 POINTER = "#/attachment/file"
 _DATA_URL = re.compile(
-    r"(?i:data):(?P<type>[^;,\s]*)(?P<parameters>(?:;[^;,]*?)*?)(?P<base64>;base64)?,(?P<data>.*)\Z", re.DOTALL
+    r"(?i:data):(?P<type>[^;,\s]*)(?P<parameters>(?:;[^;,]*?)*?)(?P<base64>;base64)?,(?P<data>.*)\Z",
+    re.DOTALL,
 )
 LONGEST_URL = 8_192
 

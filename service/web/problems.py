@@ -38,6 +38,7 @@ REMEDIES: Mapping[str, str] = {
     "rate_limited": "Ask again after the seconds of `Retry-After`.",
     "cap_exceeded": "Ask again after the seconds of `Retry-After`, or let an admin raise the cap that `detail` names.",
     "unavailable": "Repeat the request after the seconds of `Retry-After`; a creation with the same `Idempotency-Key`.",
+    "not_convertible": "Fetch the file in its own format; `detail` says why not in the other.",
     "storage_full": "Try again later; the operator has to make room.",
 }
 

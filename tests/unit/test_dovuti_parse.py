@@ -13,10 +13,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from service.sandbox.child import Refusal
+from service.tables.cells import defused
 from workers.jobtypes.dovuti import parse as parsing
 from workers.jobtypes.dovuti.parse import Batch, Opening, parse
 from workers.jobtypes.dovuti.records import BLOCK, MAX_RECORD, Broken, records
-from workers.jobtypes.dovuti.rejected import RejectedLines, defused
+from workers.jobtypes.dovuti.rejected import RejectedLines
 from workers.jobtypes.dovuti.rows import COLUMNS
 from workers.jobtypes.dovuti.seen import Seen
 

@@ -28,6 +28,7 @@ from workers.sandbox import sandboxed
 
 log = structlog.get_logger()
 
+FORMATS = ("csv", "xlsx", "json", "parquet")
 PASSING_TROUBLE = (*UNREACHABLE, asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError)
 TRIES, PAUSE_SECONDS = 60, 0.5  # the lease ends before, when PostgreSQL stays away
 
@@ -81,6 +82,7 @@ class Tally:
     category="Imports",
     sub_category="Dovuti",
     attachment=AttachmentRule(required=True, mime_types=("text/csv",)),
+    available_formats=FORMATS,
     example={"service_id": "5f0c3c1e-6f0b-4a0e-9f39-1d1b7a6a2a11", "on_duplicate": "update"},
 )
 async def import_dovuti(job: JobContext) -> dict[str, int]:
@@ -131,7 +133,9 @@ class _Import:
             async for batch in _batches(items):
                 lines = batch.rejected + await self._take(batch)
                 if lines and rejected is None:
-                    rejected = await stack.enter_async_context(job.create_output("rejected.csv", "text/csv"))
+                    rejected = await stack.enter_async_context(
+                        job.create_output("rejected.csv", "text/csv", formats=FORMATS)
+                    )
                     await rejected.write(opening.head.encode())
                 if lines and rejected is not None:
                     await rejected.write(

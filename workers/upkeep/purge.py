@@ -18,7 +18,9 @@ WITH doomed AS (
 ), marked AS (
     UPDATE files SET expires_at = now()
     WHERE id IN (SELECT attachment_file_id FROM job_requests WHERE job_id IN (SELECT id FROM doomed)
-                 UNION SELECT file_id FROM outputs WHERE job_id IN (SELECT id FROM doomed))
+                 UNION SELECT file_id FROM outputs WHERE job_id IN (SELECT id FROM doomed)
+                 UNION SELECT conversions.file_id FROM conversions JOIN outputs ON outputs.id = output_id
+                       WHERE job_id IN (SELECT id FROM doomed))
 )
 DELETE FROM jobs WHERE id IN (SELECT id FROM doomed) RETURNING id
 """

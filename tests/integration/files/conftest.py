@@ -23,7 +23,8 @@ from service.access.identities import identities
 from service.access.middleware import authenticate
 from service.access.store import insert_key, insert_tenant
 from service.files.blob import Blob
-from service.files.keys import SIGNER, STORAGE
+from service.files.conversions import Conversions
+from service.files.keys import CONVERSIONS, SIGNER, STORAGE
 from service.files.links import LinkSigner
 from service.files.routes import routes
 from service.files.storage import Storage, open_storage
@@ -206,6 +207,7 @@ def application(pool: asyncpg.Pool, storage: Storage, **environment: str) -> web
     app.on_response_prepare.append(sign)
     app[DRAINING] = asyncio.Event()
     app[POOL], app[STORAGE], app[SIGNER], app[FORMS] = pool, storage, LinkSigner(["s3cret"]), []
+    app[CONVERSIONS] = Conversions()
     sizes = {"LAVORI_MAX_JSON_BODY": str(MAX_JSON), "LAVORI_MAX_ATTACHMENT": str(MAX_ATTACHMENT)}
     app[SETTINGS] = Settings.from_environ(sizes | environment)
     app[METRICS] = ApiMetrics()

@@ -5,20 +5,13 @@ apostrophe in front, unless it is a plain number. Every cell is quoted, so that 
 separator cuts no cell in two, whose second half could be a formula again.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
-FORMULA_STARTS: Final = frozenset("=+-@\t\r")
+from service.tables.cells import FORMULA_STARTS, defused
+
 QUOTE: Final = '"'
 ADDED: Final = ("row", "code", "rejection")
-
-_number = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?").fullmatch
-
-
-def defused(cell: str) -> str:
-    """The cell, harmless to a spreadsheet."""
-    return f"'{cell}" if cell[:1] in FORMULA_STARTS and not _number(cell) else cell
 
 
 class RejectedLines:
