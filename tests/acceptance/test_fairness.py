@@ -103,8 +103,8 @@ async def test_an_old_backlog_does_not_outweigh_priority(
     await age(pool, 3_600, *backlog)
     with WorkerProcess(replace(settings, worker_concurrency=1)):
         await until_row(pool, backlog[0], lambda row: row["started_at"])
-        for priority in ("critical", "default"):
-            (urgent,) = await submit(api, headers=await other_tenant(api, priority), priority=priority)
+        for code, priority in (("urgent", "critical"), ("plain", "default")):
+            (urgent,) = await submit(api, headers=await other_tenant(api, code), priority=priority)
             row = await until_row(pool, urgent, lambda row: row["started_at"])
             assert seconds_between(row["created_at"], row["started_at"]) < 0.5
             assert await pool.fetchval("SELECT count(*) FROM jobs WHERE status = 'pending'") > 0
