@@ -10,8 +10,9 @@ import asyncpg
 import orjson
 from uuid_utils.compat import uuid7
 
-from service.jobs import claims
-from service.jobs.claims import Settlement, Tags
+from service.jobs import claims, endings
+from service.jobs.claims import Tags
+from service.jobs.endings import Settlement
 from service.jobs.states import PRIORITIES, Priority, Status
 from service.jobs.store import NewJob, insert_jobs
 
@@ -129,7 +130,7 @@ def settlement(row: Mapping[str, Any] | asyncpg.Record, status: str, **facts: An
 
 async def settle(pool: asyncpg.Pool, row: asyncpg.Record, status: str, **facts: Any) -> asyncpg.Record | None:
     """End a claim as a worker does; None when its lease was lost."""
-    return (await claims.settle_if_held(pool, [settlement(row, status, **facts)], [])).get(row["id"])
+    return (await endings.settle_if_held(pool, [settlement(row, status, **facts)], [])).get(row["id"])
 
 
 async def lose_lease(pool: asyncpg.Pool, job_id: UUID) -> None:

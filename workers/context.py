@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 from service.db.connection import Connection
 from service.files.storage import BlobWriter, Storage
 from service.files.store import LIFETIME, insert_file
-from service.jobs import claims
+from service.jobs import checkpoints
 from service.jobs.jobtype import JobFailed
 from service.settings import Settings
 from service.tables.formats import ending, require_tables
@@ -157,11 +157,11 @@ class JobContext:
 
     async def save_checkpoint(self, connection: Connection, state: object) -> None:
         """Within `fenced`: remember how far the effects came; commits with them."""
-        await claims.save_checkpoint(connection, self.id, dumps(state).decode())
+        await checkpoints.save_checkpoint(connection, self.id, dumps(state).decode())
 
     async def _lock_checkpoint(self, connection: Connection) -> str:
         try:
-            state = await claims.lock_checkpoint_if_held(
+            state = await checkpoints.lock_checkpoint_if_held(
                 connection, self.id, self.run, self._lease.lease_id, self.settings.lease_seconds
             )
         except asyncpg.ForeignKeyViolationError:  # the job itself is gone

@@ -21,7 +21,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from service.jobs import claims
+from service.jobs import leases
 from workers.outcome import Stop
 
 log = structlog.get_logger()
@@ -158,7 +158,7 @@ class LeaseKeeper:
         now = time.monotonic()
         if now - self._beaten_at >= self._lease_seconds / 4 or self.draining:
             facts = self._facts
-            database_now = await claims.beat(
+            database_now = await leases.beat(
                 connection, facts.id, facts.tags, facts.types, facts.concurrency, facts.version, self.draining
             )
             self.clock_offset = database_now - time.time()
@@ -166,14 +166,14 @@ class LeaseKeeper:
         held = list(self._held.values())
         if not held:
             return
-        flagged = await claims.cancel_requests(connection, [lease.job_id for lease in held])
+        flagged = await leases.cancel_requests(connection, [lease.job_id for lease in held])
         for lease in held:
             if lease.lease_id in flagged:
                 self._tell(lease, Stop.CANCELLED)
         if all(now - lease.renewed_at < self._lease_seconds * RENEW_AFTER for lease in held):
             return
-        # All together: so the lease of the job that was claimed last never ends before another (claims.RESCUE).
-        alive = await claims.renew_leases(
+        # All together: so the lease of the job that was claimed last never ends before another (endings.RESCUE).
+        alive = await leases.renew_leases(
             connection, [(lease.job_id, lease.lease_id) for lease in held], self._lease_seconds
         )
         for lease in held:

@@ -11,7 +11,7 @@ import structlog
 
 from service.db.batch import ERRORS_OF_DATA
 from service.db.pool import UNREACHABLE
-from service.jobs import claims
+from service.jobs import reports
 from workers.lease import Lease
 from workers.outcome import Stop
 
@@ -37,9 +37,9 @@ class Entry:
     messages: list[tuple[datetime, str, str, str | None]] = field(default_factory=list)
     dropped: int = 0
 
-    def report(self) -> claims.Report:
-        """The row of claims.REPORT."""
-        return claims.Report(
+    def report(self) -> reports.Report:
+        """The row of reports.REPORT."""
+        return reports.Report(
             self.lease.job_id,
             self.lease.lease_id,
             self.percent,
@@ -48,10 +48,10 @@ class Entry:
             len(self.messages),
         )
 
-    def lines(self) -> list[claims.Message]:
+    def lines(self) -> list[reports.Message]:
         """The rows of job_messages, numbered from 1."""
         return [
-            claims.Message(self.lease.lease_id, n, *message) for n, message in enumerate(self.messages, 1)
+            reports.Message(self.lease.lease_id, n, *message) for n, message in enumerate(self.messages, 1)
         ]
 
 
@@ -135,7 +135,7 @@ class ProgressBook:
     async def _report(self, entries: list[Entry]) -> None:
         """Write these reports; one that PostgreSQL refuses must not keep the others from it, and is given up."""
         try:
-            held = await claims.report_if_held(
+            held = await reports.report_if_held(
                 self._pool,
                 [entry.report() for entry in entries],
                 [line for entry in entries for line in entry.lines()],

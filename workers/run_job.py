@@ -14,7 +14,8 @@ from uuid_utils.compat import uuid7
 from service.db.pool import UNREACHABLE
 from service.errors import LavoriError
 from service.jobs import queue
-from service.jobs.claims import CRASHES_ALLOWED, PROBATION_SECONDS, Settlement
+from service.jobs.claims import CRASHES_ALLOWED, PROBATION_SECONDS
+from service.jobs.endings import Settlement
 from service.jobs.jobtype import JobFailed, JobType
 from service.jobs.states import Status
 from service.telemetry.logs import bind

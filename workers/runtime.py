@@ -13,7 +13,7 @@ import structlog
 
 from service.db.batch import Batcher
 from service.files.storage import Storage
-from service.jobs import claims
+from service.jobs import claims, endings, reports
 from service.jobs.jobtype import JobType
 from service.jobs.queue import Dispatcher
 from service.settings import Settings
@@ -28,8 +28,8 @@ log = structlog.get_logger()
 class SettleOrder:
     """A claim that ends, with the messages that were still unwritten."""
 
-    settlement: claims.Settlement
-    messages: list[claims.Message]
+    settlement: endings.Settlement
+    messages: list[reports.Message]
 
 
 class Slots:
@@ -112,7 +112,7 @@ class Runtime:
         return rows
 
     async def _settle(self, orders: list[SettleOrder]) -> list[asyncpg.Record | None]:
-        settled = await claims.settle_if_held(
+        settled = await endings.settle_if_held(
             self.pool,
             [order.settlement for order in orders],
             [line for order in orders for line in order.messages],

@@ -170,9 +170,9 @@ def _job_columns(core: Core, row: Row, changes: dict[str, Any]) -> tuple[Any, ..
 
 APPLY_REQUEST = """
 UPDATE job_requests SET args = $2, attachment_file_id = $3, attachment_url = $4, attachment_name = $5,
-attachment_mime_type = $6,
-    description = $7, category = $8, sub_category = $9, labels = $10, client_request_id = $11, correlation_id = $12,
-    can_rerun = $13, run_at = $14, expires_in = $15, publish_link_access_scope = $16, notify = $17, modified_by = $18
+    attachment_mime_type = $6, description = $7, category = $8, sub_category = $9, labels = $10,
+    client_request_id = $11, correlation_id = $12, can_rerun = $13, run_at = $14, expires_in = $15,
+    publish_link_access_scope = $16, notify = $17, modified_by = $18
 WHERE job_id = $1
 """
 

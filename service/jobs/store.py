@@ -1,4 +1,4 @@
-"""Jobs in PostgreSQL: create, read, list. What moves a job is in control.py (people) and claims.py (workers)."""
+"""Jobs in PostgreSQL: create, read, list. People move them by control.py; workers by claims.py and endings.py."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -49,17 +49,15 @@ INSERT = """
 WITH input AS (
     SELECT *, date_trunc('milliseconds', now()) AS at
     FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::text[],
-    $8::smallint[], $9::int[],
-                $10::text[], $11::json[], $12::uuid[], $13::text[], $14::text[], $15::text[], $16::text[],
-                $17::text[], $18::text[],
-                $19::jsonb[], $20::text[], $21::text[], $22::text[], $23::bool[], $24::timestamptz[],
-                $25::int[], $26::text[],
-                $27::json[], $28::uuid[], $29::bytea[], $30::bytea[])
-      AS input(id, tenant_id, type, definition, queue, priority, worker_tag, max_attempts, timeout_seconds,
-               created_by, args, attachment_file_id, attachment_url, attachment_name, attachment_mime_type,
-               description, category,
-               sub_category, labels, client_request_id, correlation_id, idempotency_key, can_rerun, run_at, expires_in,
-               publish_link_access_scope, notify, root_id, digest, request_hash)
+                $8::smallint[], $9::int[], $10::text[], $11::json[], $12::uuid[], $13::text[], $14::text[],
+                $15::text[], $16::text[], $17::text[], $18::text[], $19::jsonb[], $20::text[], $21::text[],
+                $22::text[], $23::bool[], $24::timestamptz[], $25::int[], $26::text[], $27::json[], $28::uuid[],
+                $29::bytea[], $30::bytea[])
+      AS input(id, tenant_id, type, definition, queue, priority, worker_tag,
+               max_attempts, timeout_seconds, created_by, args, attachment_file_id, attachment_url, attachment_name,
+               attachment_mime_type, description, category, sub_category, labels, client_request_id, correlation_id,
+               idempotency_key, can_rerun, run_at, expires_in, publish_link_access_scope, notify, root_id,
+               digest, request_hash)
 ), keyed AS (
     -- in the order of the digests, so that two batches never wait for each other's keys crosswise
     INSERT INTO idempotency_keys (digest, job_id, request_hash)
@@ -77,10 +75,9 @@ WITH input AS (
     RETURNING id, number, created_at, updated_at, due_at, start_by
 ), requested AS (
     INSERT INTO job_requests (job_id, tenant_id, args, attachment_file_id, attachment_url, attachment_name,
-    attachment_mime_type,
-                              description, category, sub_category, labels, client_request_id, correlation_id,
-                              idempotency_key,
-                              can_rerun, run_at, expires_in, publish_link_access_scope, notify, root_id, modified_by)
+                              attachment_mime_type, description, category, sub_category, labels, client_request_id,
+                              correlation_id, idempotency_key, can_rerun, run_at, expires_in,
+                              publish_link_access_scope, notify, root_id, modified_by)
     SELECT id, tenant_id, args, attachment_file_id, attachment_url, attachment_name, attachment_mime_type,
            description, category, sub_category, labels, client_request_id, correlation_id, idempotency_key,
            can_rerun, run_at, expires_in, publish_link_access_scope, notify, root_id, created_by
@@ -154,19 +151,14 @@ async def headings(connection: asyncpg.Pool, wanted: Sequence[tuple[UUID, int]])
 
 READ = """
 SELECT jobs.id, jobs.number, jobs.tenant_id, jobs.version, jobs.type, jobs.definition, jobs.queue, jobs.status,
-jobs.priority,
-       jobs.worker_tag, jobs.run, jobs.attempt, jobs.claim, jobs.max_attempts, jobs.timeout_seconds,
-       jobs.due_at, jobs.start_by,
-       jobs.cancel_requested_at, jobs.percent_completed, jobs.running_output, jobs.status_text,
-       jobs.response_type, jobs.output,
-       jobs.error, jobs.created_by, jobs.created_at, jobs.updated_at, jobs.started_at, jobs.terminated_at,
-       jobs.purge_at,
+       jobs.priority, jobs.worker_tag, jobs.run, jobs.attempt, jobs.claim, jobs.max_attempts, jobs.timeout_seconds,
+       jobs.due_at, jobs.start_by, jobs.cancel_requested_at, jobs.percent_completed, jobs.running_output,
+       jobs.status_text, jobs.response_type, jobs.output, jobs.error, jobs.created_by, jobs.created_at,
+       jobs.updated_at, jobs.started_at, jobs.terminated_at, jobs.purge_at,
        asked.args, asked.attachment_file_id, asked.attachment_url, asked.attachment_name, asked.attachment_mime_type,
        asked.description, asked.category, asked.sub_category, asked.labels, asked.client_request_id,
-       asked.correlation_id,
-       asked.idempotency_key, asked.can_rerun, asked.run_at, asked.expires_in, asked.publish_link_access_scope,
-       asked.notify,
-       asked.root_id, asked.modified_by,
+       asked.correlation_id, asked.idempotency_key, asked.can_rerun, asked.run_at, asked.expires_in,
+       asked.publish_link_access_scope, asked.notify, asked.root_id, asked.modified_by,
        files.size AS attachment_size, files.sha256 AS attachment_sha256,
        links.id AS link_id, links.expires_at AS link_expires_at,
        published.outputs

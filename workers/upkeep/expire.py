@@ -2,7 +2,7 @@
 
 import structlog
 
-from service.jobs import claims
+from service.jobs import endings
 from service.jobs.states import Status
 from workers.runtime import Runtime
 
@@ -11,7 +11,7 @@ log = structlog.get_logger()
 
 async def expire(runtime: Runtime) -> None:
     """Cancel what is too late, page by page."""
-    while rows := await claims.expire_unstarted(runtime.pool):
+    while rows := await endings.expire_unstarted(runtime.pool):
         for row in rows:
             runtime.dispatcher.changed(row["id"], row["tenant_id"])
             runtime.system.finished(row["type"], Status.CANCELLED).inc()

@@ -2,7 +2,7 @@
 
 import structlog
 
-from service.jobs import claims, queue
+from service.jobs import endings, queue
 from service.jobs.states import TERMINAL, Status
 from workers.runtime import Runtime
 
@@ -11,7 +11,7 @@ log = structlog.get_logger()
 
 async def rescue(runtime: Runtime) -> None:
     """Rescue until nothing is left to rescue; what waits again is offered at once."""
-    while rows := await claims.rescue_dead(runtime.pool, runtime.settings.cancel_grace_seconds):
+    while rows := await endings.rescue_dead(runtime.pool, runtime.settings.cancel_grace_seconds):
         for row in rows:
             runtime.dispatcher.changed(row["id"], row["tenant_id"])
             runtime.system.leases_expired.inc()

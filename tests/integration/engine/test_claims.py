@@ -10,7 +10,7 @@ import pytest
 from ledger import ANY, add, claim, lose_lease, outcomes_of, row_of, settle
 from running import running_worker
 from service.db.pool import create_pool
-from service.jobs import claims
+from service.jobs import claims, endings
 from service.jobs.claims import Tags
 from service.jobs.jobtype import JobTypes
 from service.settings import Settings
@@ -80,7 +80,7 @@ async def test_a_job_that_has_started_in_time_may_be_tried_again_later(pool: asy
     assert first is not None
     await settle(pool, first, "pending", outcome="failed", next_attempt=True)
     await pool.execute("UPDATE jobs SET start_by = now() - interval '1 second' WHERE id = $1", job_id)
-    assert await claims.expire_unstarted(pool) == []
+    assert await endings.expire_unstarted(pool) == []
     assert await claim(pool, job_id) is not None
 
 
@@ -90,7 +90,7 @@ async def test_what_expires_is_cancelled_and_says_why_and_is_kept_as_long_as_oth
     await pool.execute("""UPDATE tenants SET retention = '{"jobs": 3}'""")
     job_id = await add(pool, expires_in=1)
     await pool.execute("UPDATE jobs SET start_by = now() - interval '1 second' WHERE id = $1", job_id)
-    await claims.expire_unstarted(pool)
+    await endings.expire_unstarted(pool)
     row = await row_of(pool, job_id)
     assert row["status"] == "cancelled"
     assert '"expired"' in row["error"]
@@ -102,7 +102,7 @@ async def test_a_lost_worker_costs_no_try_and_the_third_one_fails_the_job(pool: 
     for _ in range(claims.CRASHES_ALLOWED):
         assert await claim(pool, job_id) is not None
         await lose_lease(pool, job_id)
-        await claims.rescue_dead(pool, 10)
+        await endings.rescue_dead(pool, 10)
     row = await row_of(pool, job_id)
     assert (row["status"], row["attempt"]) == ("failed", 1)
     assert '"worker_lost"' in row["error"]
@@ -113,7 +113,7 @@ async def test_a_lost_worker_costs_no_try_and_the_third_one_fails_the_job(pool: 
 async def test_a_lease_that_is_still_good_is_not_rescued(pool: asyncpg.Pool) -> None:
     job_id = await add(pool)
     await claim(pool, job_id)
-    assert await claims.rescue_dead(pool, 10) == []
+    assert await endings.rescue_dead(pool, 10) == []
 
 
 async def test_jobs_on_their_last_chance_start_one_after_the_other_on_a_worker(pool: asyncpg.Pool) -> None:
@@ -149,7 +149,7 @@ async def test_of_the_jobs_on_their_last_chance_a_lost_worker_is_charged_to_the_
     assert await claim(pool, fresh, "w")
     for job_id in (*jobs, fresh):  # the oldest lease never runs out after a younger one
         await lose_lease(pool, job_id)
-        await claims.rescue_dead(pool, 10)
+        await endings.rescue_dead(pool, 10)
     rows = [await row_of(pool, job_id) for job_id in (*jobs, fresh)]
     assert [(row["status"], row["crashes"]) for row in rows] == [
         ("pending", 2),

@@ -13,7 +13,7 @@ import pytest
 import engine_jobs
 from ledger import add, claim, lose_lease, outcomes_of, row_of, settle, until_status
 from service.files.storage import open_storage
-from service.jobs import claims
+from service.jobs import endings, leases, reports
 from service.settings import Settings
 from workers.context import JobContext
 from workers.lease import Lease, LeaseLost
@@ -26,19 +26,19 @@ async def twice_claimed(pool: asyncpg.Pool) -> tuple[asyncpg.Record, asyncpg.Rec
     job_id = await add(pool)
     first = await claim(pool, job_id, "first")
     await lose_lease(pool, job_id)
-    await claims.rescue_dead(pool, 10)
+    await endings.rescue_dead(pool, 10)
     second = await claim(pool, job_id, "second")
     assert first is not None
     assert second is not None
     return first, second
 
 
-def report(row: asyncpg.Record, percent: int | None = None, messages: int = 0) -> claims.Report:
-    return claims.Report(row["id"], row["lease_id"], percent, f"at {percent}", "late", messages)
+def report(row: asyncpg.Record, percent: int | None = None, messages: int = 0) -> reports.Report:
+    return reports.Report(row["id"], row["lease_id"], percent, f"at {percent}", "late", messages)
 
 
-def message(row: asyncpg.Record, ordinal: int = 1) -> claims.Message:
-    return claims.Message(row["lease_id"], ordinal, datetime.now(UTC), "info", f"line {ordinal}", None)
+def message(row: asyncpg.Record, ordinal: int = 1) -> reports.Message:
+    return reports.Message(row["lease_id"], ordinal, datetime.now(UTC), "info", f"line {ordinal}", None)
 
 
 def context(pool: asyncpg.Pool, settings: Settings, row: asyncpg.Record) -> JobContext:
@@ -57,11 +57,11 @@ def context(pool: asyncpg.Pool, settings: Settings, row: asyncpg.Record) -> JobC
 async def test_late_progress_and_messages_change_nothing(pool: asyncpg.Pool) -> None:
     first, second = await twice_claimed(pool)
     before = await row_of(pool, first["id"])
-    held = await claims.report_if_held(pool, [report(first, 77, 2)], [message(first), message(first, 2)])
+    held = await reports.report_if_held(pool, [report(first, 77, 2)], [message(first), message(first, 2)])
     assert held == set()
     assert await row_of(pool, first["id"]) == before
     assert await pool.fetchval("SELECT count(*) FROM job_messages") == 0
-    assert await claims.report_if_held(pool, [report(second, 5)], []) == {second["lease_id"]}
+    assert await reports.report_if_held(pool, [report(second, 5)], []) == {second["lease_id"]}
 
 
 @pytest.mark.parametrize("status", ["finished", "failed", "cancelled", "pending"])
@@ -91,10 +91,10 @@ async def test_a_late_heartbeat_renews_nothing(pool: asyncpg.Pool) -> None:
     first, second = await twice_claimed(pool)
     before = await row_of(pool, first["id"])
     async with pool.acquire() as connection:
-        assert await claims.renew_leases(connection, [(first["id"], first["lease_id"])], 3_600) == set()
+        assert await leases.renew_leases(connection, [(first["id"], first["lease_id"])], 3_600) == set()
         assert await row_of(pool, first["id"]) == before
         held = [(second["id"], second["lease_id"])]
-        assert await claims.renew_leases(connection, held, 3_600) == {second["lease_id"]}
+        assert await leases.renew_leases(connection, held, 3_600) == {second["lease_id"]}
 
 
 async def test_a_late_fenced_block_does_not_begin_and_spoils_no_checkpoint(
@@ -145,7 +145,7 @@ async def test_the_next_attempt_waits_for_a_fenced_block_under_way_and_sees_what
     first = context(pool, settings, row)
     async with first.fenced() as connection:
         await lose_lease(pool, job_id)
-        await claims.rescue_dead(pool, 10)
+        await endings.rescue_dead(pool, 10)
         row = await claim(pool, job_id, "second")
         assert row is not None
         reading = asyncio.create_task(context(pool, settings, row).checkpoint_state())
@@ -167,7 +167,7 @@ async def test_a_worker_that_froze_in_a_fenced_block_does_not_hold_the_next_atte
         connection = await left_open.enter_async_context(frozen.fenced())
         await connection.execute(engine_jobs.ADD_EFFECT, job_id, 1, 1, 0)
         await lose_lease(pool, job_id)
-        await claims.rescue_dead(pool, 10)
+        await endings.rescue_dead(pool, 10)
         row = await claim(pool, job_id, "next")
         assert row is not None
         async with asyncio.timeout(settings.lease_seconds + 3):
@@ -182,7 +182,7 @@ async def test_a_job_that_was_deleted_under_a_late_worker_takes_no_write(
 ) -> None:
     first, _ = await twice_claimed(pool)
     await pool.execute("DELETE FROM jobs")
-    assert await claims.report_if_held(pool, [report(first, 1)], []) == set()
+    assert await reports.report_if_held(pool, [report(first, 1)], []) == set()
     assert await settle(pool, first, "finished") is None
     with pytest.raises(LeaseLost):
         await context(pool, settings, first).checkpoint_state()

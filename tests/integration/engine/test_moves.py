@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from ledger import ANY, add, row_of, settlement
-from service.jobs import claims, control
+from service.jobs import claims, control, endings
 from service.jobs.states import TRANSITIONS, Status
 
 LEASE = uuid4()
@@ -35,7 +35,7 @@ def by_a_person(statement: str) -> Move:
 
 def by_settling(status: str) -> Move:
     async def move(pool: asyncpg.Pool, job_id: UUID) -> None:
-        await claims.settle_if_held(pool, [settlement({"id": job_id, "lease_id": LEASE}, status)], [])
+        await endings.settle_if_held(pool, [settlement({"id": job_id, "lease_id": LEASE}, status)], [])
 
     return move
 
@@ -45,12 +45,12 @@ async def claiming(pool: asyncpg.Pool, job_id: UUID) -> None:
 
 
 async def rescuing(pool: asyncpg.Pool, _: UUID) -> None:
-    await claims.rescue_dead(pool, 0)
+    await endings.rescue_dead(pool, 0)
 
 
 async def expiring(pool: asyncpg.Pool, job_id: UUID) -> None:
     await pool.execute("UPDATE jobs SET start_by = now() - interval '1 second' WHERE id = $1", job_id)
-    await claims.expire_unstarted(pool)
+    await endings.expire_unstarted(pool)
 
 
 MOVES: dict[str, tuple[Move, frozenset[Status]]] = {
