@@ -20,7 +20,7 @@ from service.files.conversions import Conversions
 from service.files.keys import CONVERSIONS, SIGNER, STORAGE
 from service.files.links import LinkSigner
 from service.files.storage import open_storage
-from service.jobs import actions, explain, listing, pace, queue, stats, watch
+from service.jobs import actions, explain, listing, pace, queue, stats, types, types_openapi, watch
 from service.jobs import openapi as jobs_openapi
 from service.jobs import routes as jobs_routes
 from service.jobs.backlog import backlog
@@ -44,6 +44,7 @@ FEATURES = (
     explain,
     watch,
     actions,
+    types,
     files_routes,
     access_routes,
     dovuti_routes,
@@ -54,7 +55,7 @@ FEATURES = (
     viewer,
 )
 OPEN = (health, problems, scrape, openapi, viewer)
-TABLES = (jobs_openapi, files_openapi, access_openapi, dovuti_openapi, operations)
+TABLES = (jobs_openapi, types_openapi, files_openapi, access_openapi, dovuti_openapi, operations)
 POOL_SIZE = 16
 WAIT_SECONDS = 4.0
 STATEMENT_SECONDS = 12.0  # a list may take 10: PostgreSQL itself ends it then
@@ -82,6 +83,7 @@ def create_app(settings: Settings, job_types: JobTypes) -> web.Application:
             listing.lists_of,
             stats.stats_of,
             pace.pace_of,
+            types.types_of,
         )
     )
     for feature in FEATURES:

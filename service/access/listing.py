@@ -1,9 +1,9 @@
 """Pages of keys and tenants: `limit`, an opaque `cursor`, and `next` with the same as a Link."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import asyncpg
 from aiohttp import web
@@ -46,7 +46,12 @@ def page_of(request: web.Request, parse: Callable[[str], Position]) -> Page[Posi
 
 
 def list_response(
-    request: web.Request, page: Page[Position], name: str, rows: Sequence[asyncpg.Record], *, cursor: str
+    request: web.Request,
+    page: Page[Position],
+    name: str,
+    rows: Sequence[asyncpg.Record | Mapping[str, Any]],
+    *,
+    cursor: str,
 ) -> web.Response:
     """The page in its envelope; `rows` are one over its limit when more follow, `cursor` is the column they go by."""
     shown = [dict(row) for row in rows[: page.limit]]

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Collection
 from typing import NoReturn
 
-from service.jobs.jobtype import JobTypes, load_job_types
+from service.jobs.jobtype import JobTypes, JobTypesError, load_job_types
 from service.settings import Settings, SettingsError
 from service.telemetry.logs import configure_logs
 
@@ -23,11 +23,11 @@ def read_settings(required: Collection[str] = ()) -> Settings:
 
 
 def installed_job_types(settings: Settings) -> JobTypes:
-    """Load the job types; leave with 2 when a module is missing or two have one code."""
+    """Load the job types; leave with 2 and a sentence when one cannot be loaded, or two have one code."""
     try:
         return load_job_types(settings.job_types)
-    except (ImportError, ValueError) as error:
-        leave(f"The job types cannot be loaded (JOB_TYPES, or an installed package): {error}.", BAD_SETTINGS)
+    except JobTypesError as error:
+        leave(f"The job types cannot be loaded: {error}.", BAD_SETTINGS)
 
 
 def leave(sentence: str, code: int = 1) -> NoReturn:

@@ -11,6 +11,7 @@ from service.cli.front_door import installed_job_types, leave, read_settings
 from service.dev.child import DevError
 from service.dev.ports import demand_port
 from service.errors import Unavailable
+from service.jobs.jobtype import JobTypesError
 from service.keys import DRAINING
 from service.settings import REQUIRED_OUTSIDE_DEV, Settings
 from service.web.guard import GuardedRunner, guarding
@@ -30,7 +31,7 @@ def run() -> None:
             demand_port(settings.host, settings.port)  # before anything starts
         app = create_app(settings, installed_job_types(settings))
         uvloop.run(serve(app, settings, shared=shared))
-    except (DevError, Unavailable) as error:
+    except (DevError, JobTypesError, Unavailable) as error:
         leave(str(error))
 
 

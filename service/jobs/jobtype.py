@@ -16,8 +16,11 @@ or it raises `JobFailed`. A package offers its types as entry points of the grou
 """
 
 import importlib
+import re
+import traceback
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -26,6 +29,12 @@ from marshmallow import Schema
 from service.jobs.states import Priority
 
 ENTRY_POINTS = "lavori.job_types"
+CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+"""What a code may be: it stands in paths, filters, metrics and Redis."""
+
+
+class JobTypesError(ValueError):
+    """What is installed cannot all be loaded. The text is a sentence for the operator, and names the culprit."""
 
 
 class JobFailed(Exception):
@@ -84,14 +93,15 @@ def job_type(
 
 
 class JobTypes(Mapping[str, JobType]):
-    """The installed types by code; two of one code are refused."""
+    """The installed types by code. Raises JobTypesError for two of one code, and for a code that can't be one."""
 
     def __init__(self, types: Sequence[JobType]) -> None:
         self._by_code: dict[str, JobType] = {}
         for one in types:
+            if not CODE.fullmatch(one.code):
+                raise JobTypesError(f"the job type {one.code!r} has a code that is not {CODE.pattern}")
             if one.code in self._by_code:
-                message = f"two job types have the code {one.code}"
-                raise ValueError(message)
+                raise JobTypesError(f"two job types have the code {one.code}")
             self._by_code[one.code] = one
 
     def __getitem__(self, code: str) -> JobType:
@@ -105,10 +115,44 @@ class JobTypes(Mapping[str, JobType]):
 
 
 def load_job_types(extra_modules: Sequence[str] = ()) -> JobTypes:
-    """Load all types: entry points of every installed package, and each JobType in the modules of JOB_TYPES."""
-    found = {id(one): one for one in (point.load() for point in entry_points(group=ENTRY_POINTS))}
+    """Load all types: entry points of every installed package, and each JobType in the modules of JOB_TYPES.
+
+    Raises JobTypesError when one cannot be loaded, is none, or has another's code.
+    """
+    found: dict[int, JobType] = {}
+    origins: dict[str, str] = {}
+
+    def add(one: JobType, origin: str) -> None:
+        if id(one) not in found and one.code in origins:
+            raise JobTypesError(
+                f"two job types have the code {one.code}: that of {origins[one.code]} and that of {origin}"
+            )
+        found[id(one)] = one
+        origins.setdefault(one.code, origin)
+
+    for point in entry_points(group=ENTRY_POINTS):
+        package = point.dist.name if point.dist else "?"
+        origin = f"the package {package} (entry point {point.name} = {point.value})"
+        one = _imported(point.load, origin)
+        if not isinstance(one, JobType):
+            raise JobTypesError(f"{origin} is no job type: it is of the class {type(one).__name__}")
+        add(one, origin)
     for name in extra_modules:
-        for value in vars(importlib.import_module(name)).values():
+        origin = f"the module {name} of JOB_TYPES"
+        module = _imported(partial(importlib.import_module, name), origin)
+        for value in vars(module).values():
             if isinstance(value, JobType):
-                found[id(value)] = value
+                add(value, origin)
     return JobTypes(list(found.values()))
+
+
+def _imported(load: Callable[[], Any], origin: str) -> Any:
+    """What `load` gives; whatever a foreign module raises becomes a sentence with the line that raised it."""
+    try:
+        return load()
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        raise JobTypesError(
+            f"{origin} cannot be loaded: {told} ({last.filename}, line {last.lineno})"
+        ) from error

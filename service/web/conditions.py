@@ -12,12 +12,12 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def is_known(request: web.Request, version: int) -> bool:
-    """Whether If-None-Match names this version, so that 304 is the answer."""
+def is_known(request: web.Request, version: int | str) -> bool:
+    """Whether If-None-Match names this version (or this entity tag, of what has none), so that 304 is the answer."""
     given = request.headers.get("If-None-Match")
     if given is None:
         return False
-    wanted = etag(version)
+    wanted = version if isinstance(version, str) else etag(version)
     return given == wanted or any(
         tag.removeprefix("W/") in (wanted, "*") for tag in _tags(request, "If-None-Match")
     )

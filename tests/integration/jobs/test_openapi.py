@@ -159,6 +159,11 @@ async def test_every_operation_answers_as_the_document_says(  # noqa: PLR0915 - 
     await call("GET", "/api/jobs?limit=1&count=true&include=attempts", 200)
     await call("GET", "/api/jobs?fields=id", 200)
     await call("GET", "/api/stats", 200)
+    # Job types.
+    await call("GET", "/api/job-types?limit=1", 200)
+    await call("GET", "/api/job-types/nothing", 404)
+    await call("GET", "/api/job-types/echo", 200)
+    await call("GET", "/api/job-types/echo", 304, headers={"If-None-Match": "*"})
     # Files.
     await call(
         "POST", "/api/attachments?name=a.csv", 201, data=b"a,b\n", headers={"Content-Type": "text/csv"}

@@ -1,0 +1,66 @@
+"""A marshmallow schema as one JSON Schema (2020-12) that stands alone: what a form, or any validator, needs."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from apispec import APISpec
+from marshmallow import Schema
+
+from service.web.shapes import AnyField, Shapes
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_COMPONENTS = "#/components/schemas/"
+_WHOLE = "Whole"  # a nested schema of this name gets a number
+_FORMATS = {"url": "uri"}  # apispec's word: JSON Schema's
+_VALUES = frozenset({"default", "enum", "const", "examples"})  # their members are nobody's keywords
+
+
+def json_schema(schema: Schema, *, title: str, description: str) -> dict[str, Any]:
+    """The schema, with its nested ones in `$defs`. Each member has a title: that of its metadata, or its name."""
+    spec = APISpec("", "", "3.1.0", [_Titled({})])
+    with warnings.catch_warnings(action="ignore"):  # that two schemas of one name get numbers
+        spec.components.schema(_WHOLE, schema=schema)
+    defs: dict[str, Any] = _standing_alone(spec.to_dict()["components"]["schemas"])
+    made = {"$schema": DIALECT, "title": title, "description": description, **defs.pop(_WHOLE)}
+    return made | {"$defs": defs} if defs else made
+
+
+class _Titled(Shapes):
+    def init_spec(self, spec: APISpec) -> None:
+        super().init_spec(spec)
+        converter: Any = self.converter
+        converter.add_attribute_function(_title)
+
+
+def _title(_: Any, field: AnyField, ret: Mapping[str, Any]) -> dict[str, str]:
+    if "title" in ret or not isinstance(field.parent, Schema):
+        return {}
+    words = str(field.data_key or field.name).replace("_", " ").strip()
+    return {"title": words[:1].upper() + words[1:]}
+
+
+def _standing_alone(value: Any) -> Any:
+    """The same in JSON Schema's own words, with references that lead to `$defs`."""
+    if isinstance(value, list):
+        return [_standing_alone(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    made: dict[str, Any] = {}
+    for name, inner in value.items():
+        match name:
+            case "$ref":
+                made[name] = _reference(inner.removeprefix(_COMPONENTS))
+            case "properties":
+                made[name] = {member: _standing_alone(told) for member, told in inner.items()}
+            case "example":
+                made["examples"] = [inner]
+            case "format":
+                made[name] = _FORMATS.get(inner, inner)
+            case _:
+                made[name] = inner if name in _VALUES else _standing_alone(inner)
+    return made
+
+
+def _reference(name: str) -> str:
+    return "#" if name == _WHOLE else f"#/$defs/{name}"
