@@ -27,6 +27,7 @@ class Failure:
     code: str
     message: str
     retryable: bool
+    retry_after: float = 0.0  # seconds that the next try waits at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,8 @@ def decide(
 
 def _failure(error: BaseException) -> Failure:
     if isinstance(error, JobFailed):
-        return Failure(str(error.code), str(error.message), bool(error.retryable))
+        after = error.retry_after or 0.0
+        return Failure(str(error.code), str(error.message), bool(error.retryable), after)
     return Failure(
         "unexpected_error",
         "the job type failed unexpectedly; its operator finds the reason in the log",
@@ -87,7 +89,10 @@ def _failed(failure: Failure, called: str, attempt: int, max_attempts: int, retr
             called,
             failure=failure,
             counts_as_try=True,
-            retry_seconds=backoff(attempt, retry_seconds, random.random()),  # noqa: S311
+            retry_seconds=max(
+                backoff(attempt, retry_seconds, random.random()),  # noqa: S311
+                min(failure.retry_after, BACKOFF_CAP_SECONDS),
+            ),
         )
     return Outcome(Status.FAILED, called, failure=failure)
 

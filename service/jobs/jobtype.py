@@ -38,10 +38,15 @@ class JobTypesError(ValueError):
 
 
 class JobFailed(Exception):
-    """Raised by a job type: the try has failed. `message` is shown to people; `retryable` lets another try follow."""
+    """Raised by a job type: the try has failed. `message` is shown to people; `retryable` lets another try follow.
 
-    def __init__(self, code: str, message: str, *, retryable: bool = False) -> None:
-        self.code, self.message, self.retryable = code, message, retryable
+    `retry_after` is how many seconds that one waits at least, an hour at most; else the type's pause alone counts.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, retryable: bool = False, retry_after: float | None = None
+    ) -> None:
+        self.code, self.message, self.retryable, self.retry_after = code, message, retryable, retry_after
         super().__init__(message)
 
 

@@ -10,7 +10,7 @@ import asyncio
 import re
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -42,6 +42,9 @@ log = structlog.get_logger()
 PORTS = frozenset({80, 443, 8080, 8443})
 MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_OF_BODIES = frozenset(
+    {"content-type", "content-encoding", "content-language"}
+)  # they go wherever the body goes
 _CHUNK = 256 * 1024
 _FAULTS = (ClientError, HttpProcessingError, OSError, ValueError)
 _NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
@@ -81,27 +84,43 @@ class OutboundClient:
         self._ports = frozenset(ports)
         self._resolver = resolver
 
-    @asynccontextmanager
-    async def get(
+    def get(
         self, address: str, headers: Mapping[str, str] | None = None
-    ) -> AsyncIterator["OutboundResponse"]:
-        """GET, over at most 5 redirects; `headers` go no further than the first origin.
+    ) -> AbstractAsyncContextManager["OutboundResponse"]:
+        """GET; all else is as `request` has it."""
+        return self.request("GET", address, headers)
 
-        Any status is an answer. Raises OutboundRefused for what is forbidden, OutboundFailed for what did not work.
+    @asynccontextmanager
+    async def request(
+        self, method: str, address: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> AsyncIterator["OutboundResponse"]:
+        """Ask, over at most 5 redirects; `headers` go no further than the first origin.
+
+        What a redirect makes of method and body is what browsers do: 307 and 308 keep both, the others ask anew with
+        GET. Any status is an answer. Raises OutboundRefused for what is forbidden, OutboundFailed for what did not
+        work.
         """
         deadline = asyncio.get_running_loop().time() + self._patience.total
-        url, given = _parsed(address), dict(headers or {})
+        url, given = _parsed(address), CIMultiDict(headers or {})
+        allowed = self._check(url)
         for _ in range(MOST_REDIRECTS + 1):
-            allowed = self._check(url)
             sent = CIMultiDict(_OWN_HEADERS)
             sent.update(given)
-            async with self._hop(url, sent, deadline, allowed=allowed) as response:
+            async with self._hop(method, url, sent, body, deadline, allowed=allowed) as response:
                 target = _target(url, response)
                 if target is None:
                     yield OutboundResponse(url, response, self._patience, deadline)
                     return
-            if target.origin() != url.origin():
-                given = {}
+                status = response.status
+            allowed = self._check(target)
+            same = target.origin() == url.origin()
+            if _asks_anew(status, method):
+                method, body = "GET", None
+            given = CIMultiDict(
+                (name, value)
+                for name, value in given.items()
+                if (body is not None if name.lower() in _OF_BODIES else same)
+            )
             url = target
         raise OutboundFailed(f"{url.host} redirects more than {MOST_REDIRECTS} times")
 
@@ -122,7 +141,14 @@ class OutboundClient:
 
     @asynccontextmanager
     async def _hop(
-        self, url: URL, headers: CIMultiDict[str], deadline: float, *, allowed: bool
+        self,
+        method: str,
+        url: URL,
+        headers: CIMultiDict[str],
+        body: bytes | None,
+        deadline: float,
+        *,
+        allowed: bool,
     ) -> AsyncIterator[ClientResponse]:
         gate = _Gate(url, allowed=allowed)
         connector = TCPConnector(
@@ -140,7 +166,9 @@ class OutboundClient:
             until = min(deadline, asyncio.get_running_loop().time() + self._patience.answer)
             try:
                 async with asyncio.timeout_at(until):
-                    response = await session.get(url, headers=headers, allow_redirects=False)
+                    response = await session.request(
+                        method, url, headers=headers, data=body, allow_redirects=False
+                    )
             except _FAULTS as error:
                 if gate.refused and not gate.passed:
                     raise OutboundRefused(f"{url.host} is not on the public Internet") from error
@@ -247,6 +275,11 @@ def _target(url: URL, response: ClientResponse) -> URL | None:
         return url.join(URL(location)).with_fragment(None)
     except ValueError:
         raise OutboundRefused(f"{url.host} redirects to an address that is not valid") from None
+
+
+def _asks_anew(status: int, method: str) -> bool:
+    """Whether a redirect asks with GET and without a body, whatever was asked before (as in the Fetch standard)."""
+    return (status in (301, 302) and method == "POST") or (status == 303 and method not in ("GET", "HEAD"))  # noqa: PLR2004
 
 
 def _is_host(host: str) -> bool:

@@ -141,7 +141,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 async def origin(handler: Handler, context: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """A server on loopback, as its URL without the last slash."""
     application = web.Application()
-    application.router.add_get("/{path:.*}", handler)
+    application.router.add_route("*", "/{path:.*}", handler)
     server = TestServer(application, host="127.0.0.1")
     await server.start_server(ssl=context)
     try:
@@ -286,6 +286,47 @@ async def test_credentials_stay_at_the_origin_that_they_were_given_for() -> None
     assert [name for name, _ in seen] == ["first", "first", "second", "second", "first"]
     assert [sum("s3cret" in value for value in headers.values()) for _, headers in seen] == [4, 4, 0, 0, 0]
     assert not any("b=2" in headers.get("Cookie", "") for _, headers in seen)
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "then"),
+    [
+        (301, "POST", "GET"), (302, "POST", "GET"), (303, "POST", "GET"), (303, "PUT", "GET"), (303, "HEAD", "HEAD"),
+        (301, "PUT", "PUT"), (302, "DELETE", "DELETE"), (307, "POST", "POST"), (308, "PATCH", "PATCH"),
+    ],
+)  # fmt: skip
+async def test_a_redirect_keeps_method_and_body_as_browsers_do(status: int, method: str, then: str) -> None:
+    seen: list[tuple[str, bytes, str | None, str | None]] = []
+
+    async def first(request: web.Request) -> web.Response:
+        return web.Response(status=status, headers={"Location": f"{second_url}/next"})
+
+    async def second(request: web.Request) -> web.Response:
+        headers = request.headers
+        seen.append(
+            (request.method, await request.read(), headers.get("Content-Type"), headers.get("X-Api-Key"))
+        )
+        return web.Response()
+
+    given = {"Content-Type": "text/odd", "X-Api-Key": "s3cret"}
+    async with (
+        origin(first) as first_url,
+        origin(second) as second_url,
+        allowing(first_url, second_url).request(method, first_url, given, b"a body") as response,
+    ):
+        assert response.status == 200
+    kept = then != "GET" and then == method
+    assert seen == [(then, b"a body" if kept else b"", "text/odd" if kept else None, None)]
+
+
+@pytest.mark.parametrize("location", ["file:///etc/passwd", "mailto:a@example.org", "http://["])
+async def test_a_redirect_to_what_is_no_address_is_refused(location: str) -> None:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": location})
+
+    async with origin(handler) as url:
+        with pytest.raises(OutboundRefused):
+            await body(allowing(url), url)
 
 
 async def test_proxies_and_passwords_of_the_environment_are_not_used(

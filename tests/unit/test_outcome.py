@@ -106,3 +106,14 @@ def test_the_pause_doubles_with_each_attempt_up_to_an_hour() -> None:
 def test_chance_takes_at_most_half_of_the_pause() -> None:
     assert backoff(1, 2.0, 1.0) == 1.0
     assert backoff(1, 2.0, 0.5) == 1.5
+
+
+def test_the_next_try_waits_at_least_as_long_as_the_job_type_says() -> None:
+    def seconds(after: float | None) -> float:
+        error = JobFailed("busy", "busy", retryable=True, retry_after=after)
+        return decided(Ending(error=error), max_attempts=2).retry_seconds
+
+    assert seconds(90) == 90
+    assert 1 <= seconds(0.5) <= 2
+    assert 1 <= seconds(None) <= 2
+    assert seconds(1e9) == BACKOFF_CAP_SECONDS
