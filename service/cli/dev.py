@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 
-from service.cli.front_door import leave, read_settings
+from service.cli.front_door import installed_job_types, leave, read_settings
 from service.db.migrate import MigrationError
 from service.dev.child import DevError
 from service.dev.kept import Secrets
@@ -30,6 +30,7 @@ JOB = 'job={"type":"import_dovuti","args":{"service_id":"5f0c3c1e-6f0b-4a0e-9f39
 def run() -> None:
     """Run until Ctrl-C; leave with 0 after a stop that was asked for, with 1 and a sentence otherwise."""
     settings = read_settings()
+    installed_job_types(settings)  # children that cannot load them would be started again and again
 
     def on_ready(secrets: Secrets) -> None:
         print(BANNER.format(address=address(settings), key=secrets.admin, job=JOB), flush=True)

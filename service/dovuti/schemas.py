@@ -18,6 +18,7 @@ class DovutiIn(Schema):
         load_default="",
         validate=validate.Regexp(r"[0-9]{18}\Z", error="is none that this list has given"),
     )
+    count = fields.Boolean(load_default=False, truthy={"true", "1"}, falsy={"false", "0"})
 
 
 class DueOut(Shown):
@@ -40,7 +41,8 @@ class DueOut(Shown):
 class DovutiOut(Shown):
     """A page of dues, by notice number."""
 
-    sometimes = frozenset({"next"})
+    sometimes = frozenset({"next", "count"})
 
     dovuti = fields.List(fields.Nested(DueOut))
     next = fields.String()
+    count = fields.Integer(validate=validate.Range(0))

@@ -32,3 +32,19 @@ async def dovuti(
 ) -> list[asyncpg.Record]:
     """At most `limit` dues of a service by notice number, from behind `after`; of one number or payer, when named."""
     return await connection.fetch(DOVUTI, tenant_id, service_id, after, notice_number, payer, limit)
+
+
+COUNT = """
+SELECT count(*)
+FROM dovuti
+WHERE tenant_id = $1 AND service_id = $2 AND notice_number BETWEEN coalesce($3, '') AND coalesce($3, '~')
+  AND ($4::text IS NULL OR payer_tax_identification_number = $4)
+"""
+
+
+async def count(
+    connection: Executor, tenant_id: int, service_id: UUID, *, notice_number: str | None, payer: str | None
+) -> int:
+    """How many dues there are on all pages."""
+    counted: int = await connection.fetchval(COUNT, tenant_id, service_id, notice_number, payer)
+    return counted

@@ -101,6 +101,14 @@ def test_every_child_that_is_killed_starts_again(tmp_path: Path) -> None:
         assert dev.stop() == 0
 
 
+def test_job_types_that_cannot_be_loaded_are_told_before_anything_starts(tmp_path: Path) -> None:
+    with Dev(tmp_path / "data", environ={"JOB_TYPES": "there.is_no_such_module"}) as dev:
+        assert dev.process.wait(30) == 2
+        assert dev.said().count("\n") == 1
+        assert "JOB_TYPES" in dev.said()
+    assert not (tmp_path / "data" / "postgres").exists()
+
+
 def test_killing_the_supervisor_leaves_no_worker_and_the_next_start_works(tmp_path: Path) -> None:
     with Dev(tmp_path / "data").until_ready() as killed:
         pids = [pid for mark in (" worker", " serve") for pid in killed.children(mark)]

@@ -73,15 +73,26 @@ async def test_filters_narrow_the_list(api: ClientSession, imported: None) -> No
     assert (await page(api, service_id="00000000-0000-0000-0000-000000000001"))["dovuti"] == []
 
 
+async def test_a_count_is_of_all_pages(api: ClientSession, imported: None) -> None:
+    first = await page(api, limit=10, count="true")
+    assert (first["count"], len(first["dovuti"])) == (25, 10)
+    async with api.get(first["next"]) as response:
+        assert (await response.json())["count"] == 25
+    assert (await page(api, payer_tax_identification_number=FIRM, count="true"))["count"] == 5
+    assert (await page(api, notice_number="none", count="true"))["count"] == 0
+    assert "count" not in await page(api, count="false")
+
+
 async def test_another_tenants_dues_are_not_there(
     api: ClientSession, imported: None, pool: asyncpg.Pool
 ) -> None:
     await pool.execute("UPDATE dovuti SET tenant_id = tenant_id + 1")
-    assert await page(api) == {"dovuti": []}
+    assert await page(api, count="true") == {"dovuti": [], "count": 0}
 
 
 @pytest.mark.parametrize(
-    "query", ["", "service_id=x", "limit=0", "limit=1001", "cursor=x", "colour=red", "notice_number=%00"]
+    "query",
+    ["", "service_id=x", "limit=0", "limit=1001", "cursor=x", "count=x", "colour=red", "notice_number=%00"],
 )
 async def test_a_query_that_does_not_fit_is_malformed(api: ClientSession, query: str) -> None:
     prefix = "" if not query or query.startswith("service_id") else f"service_id={SERVICE}&"
