@@ -190,6 +190,7 @@ CREATE TABLE job_requests (                            -- what was asked for: wi
     job_id                     uuid PRIMARY KEY REFERENCES jobs ON DELETE CASCADE,
     tenant_id                  integer NOT NULL,
     args                       json NOT NULL,          -- json, not jsonb: handed back as it came, never parsed again
+    sealed_args                text,                   -- where args shows *** for secrets: all of them, for the worker alone
     attachment_file_id         uuid REFERENCES files,
     attachment_url             text,
     attachment_name            text,

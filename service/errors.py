@@ -73,6 +73,14 @@ class NotRerunnable(WrongState):
         LavoriError.__init__(self, f"the job is {current}, and it cannot be run again: can_rerun is false")
 
 
+class SecretsLost(WrongState):
+    """The key that sealed the job's secret args is no longer among LAVORI_SECRET_KEYS."""
+
+    def __init__(self, current: str) -> None:
+        self.current, self.allowed = current, ()
+        LavoriError.__init__(self, "the job's secret args cannot be opened any more: their key is gone")
+
+
 class Conflict(LavoriError):
     """A code that is taken, or a thing that others still depend on."""
 

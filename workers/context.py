@@ -20,6 +20,7 @@ from service.jobs.jobtype import JobFailed
 from service.settings import Settings
 from service.tables.formats import ending, require_tables
 from service.web.encoding import dumps
+from workers.discretion import Discretion
 from workers.lease import Lease, LeaseLost
 from workers.outcome import Stop
 from workers.progress import ProgressBook
@@ -83,6 +84,7 @@ class JobContext:
         self.storage = storage
         self.settings = settings
         self.outputs: list[Output] = []
+        self.discretion = Discretion(())
         self._lease = lease
         self._book = book
 
@@ -97,11 +99,12 @@ class JobContext:
 
         Cheap: call it as often as you like; at most four a second are written, and the last one always.
         """
-        self._book.progress(self._lease, percent, running_output, status_text)
+        hide = self.discretion
+        self._book.progress(self._lease, percent, hide(running_output), hide(status_text))
 
     def message(self, text: str, *, level: str = "info", tool_id: str | None = None) -> None:
         """Add a line to the job's messages: level debug, info, warning, error or output; `tool_id` names the step."""
-        self._book.message(self._lease, level, text, tool_id)
+        self._book.message(self._lease, level, self.discretion(text), tool_id)
 
     @asynccontextmanager
     async def attachment_path(self) -> AsyncIterator[Path]:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from traceback import format_exception
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -17,11 +18,14 @@ from service.jobs import queue
 from service.jobs.claims import CRASHES_ALLOWED, PROBATION_SECONDS
 from service.jobs.endings import Settlement
 from service.jobs.jobtype import JobFailed, JobType
+from service.jobs.secret_args import opened, secret_texts
 from service.jobs.states import Status
+from service.sealing import Unsealable
 from service.telemetry.logs import bind
 from service.web.encoding import dumps
 from service.web.payload import load, parse_json
 from workers.context import JobContext
+from workers.discretion import Discretion
 from workers.fetch import fetch_attachment
 from workers.lease import Lease, LeaseLost
 from workers.outcome import Ending, Failure, Outcome, Stop, decide
@@ -83,7 +87,7 @@ async def _run(
     runtime: Runtime, job_type: JobType, job: JobContext, lease: Lease, row: asyncpg.Record
 ) -> Ending:
     """Run the coroutine until it ends, or is told to stop and has had its grace."""
-    task = asyncio.create_task(_call(job_type, job, row))
+    task = asyncio.create_task(_call(runtime, job_type, job, row))
     grace = runtime.settings.cancel_grace_seconds
     try:
         await asyncio.wait(
@@ -109,13 +113,22 @@ async def _run(
     if error is None:
         return Ending(result=task.result(), stop=stop)
     if not isinstance(error, JobFailed | LeaseLost):
-        log.error("a job type raised", action="job.error", exc_info=error)
+        trace = job.discretion("".join(format_exception(error)))
+        log.error("a job type raised", action="job.error", exception=trace)
     return Ending(error=error, stop=stop)
 
 
-async def _call(job_type: JobType, job: JobContext, row: asyncpg.Record) -> Any:
+async def _call(runtime: Runtime, job_type: JobType, job: JobContext, row: asyncpg.Record) -> Any:
+    args = row["args"]
+    if row["sealed_args"] is not None:
+        try:
+            args = opened(runtime.sealer, row["sealed_args"], row["tenant_id"], row["id"])
+        except Unsealable:
+            message = "the job's secret args cannot be opened: the key that sealed them is gone"
+            raise JobFailed("secrets_lost", message) from None
+        job.discretion = Discretion(secret_texts(job_type.params, args))
     try:
-        job.args = load(job_type.params, parse_json(row["args"].encode()))
+        job.args = load(job_type.params, parse_json(args.encode()))
     except LavoriError as error:  # the type's schema has changed since the job was made
         raise JobFailed("invalid_args", f"the args do not fit the job type: {error}") from None
     try:
@@ -159,12 +172,14 @@ async def _write(
         retry_seconds=outcome.retry_seconds,
         percent=entry.percent if entry else None,
         running_output=entry.running_output if entry else None,
-        output=clean(failure.message, runtime.settings.inline_limit) if failure and ended else output,
+        output=clean(job.discretion(failure.message), runtime.settings.inline_limit)
+        if failure and ended
+        else output,
         response_type=response_type,
         error=dumps(
             {
                 "code": clean(failure.code, 100),
-                "message": clean(failure.message, 4_096),
+                "message": clean(job.discretion(failure.message), 4_096),
                 "retryable": failure.retryable,
             }
         ).decode()

@@ -54,8 +54,8 @@ WITH wanted AS (
               jobs.timeout_seconds, jobs.priority, jobs.worker_tag, jobs.lease_id, jobs.created_by,
               jobs.created_at, jobs.started_at, jobs.crashes, jobs.due_at, jobs.claimed_at
 )
-SELECT claimed.*, asked.args, asked.attachment_url, asked.attachment_name, asked.attachment_mime_type,
-       files.size AS attachment_size, files.storage_key AS attachment_key
+SELECT claimed.*, asked.args, asked.sealed_args, asked.attachment_url, asked.attachment_name,
+       asked.attachment_mime_type, files.size AS attachment_size, files.storage_key AS attachment_key
 FROM claimed
 JOIN job_requests AS asked ON asked.job_id = claimed.id
 LEFT JOIN files ON files.id = asked.attachment_file_id

@@ -14,13 +14,22 @@ from uuid_utils.compat import uuid7
 from service.access.audit import Origin, record
 from service.access.principal import Permission, Principal
 from service.db.connection import Connection, Executor
-from service.errors import Forbidden, NotFound, NotRerunnable, PreconditionFailed, WrongState
+from service.errors import (
+    Forbidden,
+    NotFound,
+    NotRerunnable,
+    PreconditionFailed,
+    SecretsLost,
+    WrongState,
+)
 from service.files.store import expire_files_of_jobs
 from service.jobs.core import Core
 from service.jobs.job import Row
+from service.jobs.secret_args import opened, sealed_for
 from service.jobs.states import TERMINAL, Status
-from service.jobs.store import NewJob, read_jobs
+from service.jobs.store import NewJob, read_jobs, sealed_args
 from service.jobs.submit import Submitted, insert, offer
+from service.sealing import Unsealable
 
 log = structlog.get_logger()
 
@@ -141,10 +150,23 @@ async def rerun_as_new(core: Core, principal: Principal, job_id: UUID, versions:
         "digest": None,
         "request_hash": None,
     }
+    fresh |= await _args_of(core, row, principal.tenant_id, fresh["id"])
     job = NewJob(**{name: fresh[name] if name in fresh else row[name] for name in NewJob._fields})
     return await insert(
         core, principal, job, {"size": row["attachment_size"], "sha256": row["attachment_sha256"]}
     )
+
+
+async def _args_of(core: Core, row: Row, tenant_id: int, new_id: UUID) -> dict[str, str | None]:
+    """The job's args for another job: what is sealed is sealed for one job alone. Raises WrongState."""
+    sealed = await sealed_args(core.pool, tenant_id, row["id"])
+    if sealed is None:
+        return {"sealed_args": None}
+    try:
+        args = opened(core.sealer, sealed, tenant_id, row["id"])
+    except Unsealable:
+        raise SecretsLost(row["status"]) from None
+    return {"sealed_args": sealed_for(core.sealer, args, tenant_id, new_id)}
 
 
 DELETE = """

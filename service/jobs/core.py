@@ -13,6 +13,7 @@ from service.jobs import store
 from service.jobs.jobtype import JobType
 from service.jobs.queue import Dispatcher
 from service.jobs.reader import JobReader
+from service.sealing import Sealer
 from service.settings import Settings
 from service.telemetry.metrics import ApiMetrics, SystemMetrics
 
@@ -29,10 +30,12 @@ class Core:
     reader: JobReader
     metrics: ApiMetrics
     system: SystemMetrics
+    sealer: Sealer = field(init=False)
     inserting: Batcher[store.NewJob, asyncpg.Record | None] = field(init=False)
     replaying: Batcher[bytes, asyncpg.Record | None] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.sealer = Sealer(self.settings.secret_keys)
         self.inserting = Batcher(self._insert, max_items=256, concurrency=2)
         self.replaying = Batcher(self._replay, max_items=256, concurrency=2)
 

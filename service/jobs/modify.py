@@ -8,15 +8,17 @@ import orjson
 
 from service.access.audit import Origin, record
 from service.access.principal import Principal
-from service.db.connection import Connection
+from service.db.connection import Connection, Executor
 from service.errors import Fault, Invalid, NotChangeable, NotFound, WrongState
 from service.files.names import clean_name, media_type
 from service.jobs.attach import let_go, store_attachment
 from service.jobs.control import Versions, may_control, refuse_version
 from service.jobs.core import Core
 from service.jobs.job import Row
+from service.jobs.new_args import new_args
 from service.jobs.queue import Message
 from service.jobs.schemas import MOST_LABELS, JobIn, JobPatch, NotifyIn
+from service.jobs.secret_args import Kept
 from service.jobs.states import PRIORITIES, Priority, Status
 from service.jobs.store import read_jobs
 from service.jobs.submit import offer
@@ -56,10 +58,10 @@ async def modify(
 async def _faults_of_args(core: Core, principal: Principal, job_id: UUID, patch: Any) -> list[Fault]:
     """What else is wrong with a patch that is refused anyway."""
     (row,) = await read_jobs(core.pool, [(job_id, principal.tenant_id)])
-    given = patch.get("args") if isinstance(patch, dict) else None
-    if row is not None and row["type"] in core.job_types and isinstance(given, dict):
+    asked = patch.get("args") if isinstance(patch, dict) else None
+    if row is not None and row["type"] in core.job_types and isinstance(asked, dict):
         try:
-            load(core.job_types[row["type"]].params, merge_patch(orjson.loads(row["args"]), given), "#/args")
+            await _new_args(core.pool, core, row, Changes({"args": asked}, ()))
         except Invalid as error:
             return error.faults
     return []
@@ -115,9 +117,10 @@ async def _apply(
         if asked and not is_new:
             attached = _renamed(row, asked)
         if changes:
+            args = await _new_args(connection, core, row, wanted)
             await connection.execute(APPLY_JOB, job_id, *_job_columns(core, row, changes))
             await connection.execute(
-                APPLY_REQUEST, job_id, *_request_columns(core, row, wanted, attached), principal.name
+                APPLY_REQUEST, job_id, *_request_columns(core, row, args, wanted, attached), principal.name
             )
             if "publish_link_access_scope" in changes:
                 await connection.execute(
@@ -172,21 +175,17 @@ APPLY_REQUEST = """
 UPDATE job_requests SET args = $2, attachment_file_id = $3, attachment_url = $4, attachment_name = $5,
     attachment_mime_type = $6, description = $7, category = $8, sub_category = $9, labels = $10,
     client_request_id = $11, correlation_id = $12, can_rerun = $13, run_at = $14, expires_in = $15,
-    publish_link_access_scope = $16, notify = $17, modified_by = $18
+    publish_link_access_scope = $16, notify = $17,
+    sealed_args = CASE WHEN $18::bool THEN $19 ELSE sealed_args END, modified_by = $20
 WHERE job_id = $1
 """
 
 
 def _request_columns(
-    core: Core, row: Row, wanted: Changes, attached: dict[str, Any] | None
+    core: Core, row: Row, args: Kept | None, wanted: Changes, attached: dict[str, Any] | None
 ) -> tuple[Any, ...]:
     changes, job_type = wanted.values, core.job_types.get(row["type"])
-    args, labels = row["args"], row["labels"]
-    if "args" in changes:
-        new = _merged(args, changes["args"], wanted)
-        if job_type is not None:
-            load(job_type.params, new, "#/args")
-        args = dumps(new).decode()
+    labels = row["labels"]
     if "labels" in changes:
         new = _merged(labels, changes["labels"], wanted)
         if len(new) > MOST_LABELS:
@@ -206,14 +205,22 @@ def _request_columns(
         return defaults.get(name) if given is None else given
 
     return (
-        args,
+        args.shown if args else row["args"],
         *attachment,
         *map(value, ("description", "category", "sub_category")),
         labels,
         *map(value, ("client_request_id", "correlation_id", "can_rerun")),
         *map(value, ("run_at", "expires_in", "publish_link_access_scope")),
         _notify(row, wanted),
+        args is not None,
+        args and args.sealed,
     )
+
+
+async def _new_args(connection: Executor, core: Core, row: Row, wanted: Changes) -> Kept | None:
+    if "args" not in wanted.values:
+        return None
+    return await new_args(connection, core, row, lambda text: _merged(text, wanted.values["args"], wanted))
 
 
 def _notify(row: Row, wanted: Changes) -> str | None:

@@ -43,6 +43,7 @@ class NewJob(NamedTuple):
     root_id: UUID | None
     digest: bytes | None
     request_hash: bytes | None
+    sealed_args: str | None
 
 
 INSERT = """
@@ -52,12 +53,12 @@ WITH input AS (
                 $8::smallint[], $9::int[], $10::text[], $11::json[], $12::uuid[], $13::text[], $14::text[],
                 $15::text[], $16::text[], $17::text[], $18::text[], $19::jsonb[], $20::text[], $21::text[],
                 $22::text[], $23::bool[], $24::timestamptz[], $25::int[], $26::text[], $27::json[], $28::uuid[],
-                $29::bytea[], $30::bytea[])
+                $29::bytea[], $30::bytea[], $31::text[])
       AS input(id, tenant_id, type, definition, queue, priority, worker_tag,
                max_attempts, timeout_seconds, created_by, args, attachment_file_id, attachment_url, attachment_name,
                attachment_mime_type, description, category, sub_category, labels, client_request_id, correlation_id,
                idempotency_key, can_rerun, run_at, expires_in, publish_link_access_scope, notify, root_id,
-               digest, request_hash)
+               digest, request_hash, sealed_args)
 ), keyed AS (
     -- in the order of the digests, so that two batches never wait for each other's keys crosswise
     INSERT INTO idempotency_keys (digest, job_id, request_hash)
@@ -77,10 +78,10 @@ WITH input AS (
     INSERT INTO job_requests (job_id, tenant_id, args, attachment_file_id, attachment_url, attachment_name,
                               attachment_mime_type, description, category, sub_category, labels, client_request_id,
                               correlation_id, idempotency_key, can_rerun, run_at, expires_in,
-                              publish_link_access_scope, notify, root_id, modified_by)
+                              publish_link_access_scope, notify, root_id, modified_by, sealed_args)
     SELECT id, tenant_id, args, attachment_file_id, attachment_url, attachment_name, attachment_mime_type,
            description, category, sub_category, labels, client_request_id, correlation_id, idempotency_key,
-           can_rerun, run_at, expires_in, publish_link_access_scope, notify, root_id, created_by
+           can_rerun, run_at, expires_in, publish_link_access_scope, notify, root_id, created_by, sealed_args
     FROM fresh
 ), kept AS (
     UPDATE files SET expires_at = NULL
@@ -97,6 +98,15 @@ async def insert_jobs(connection: Executor, jobs: Sequence[NewJob]) -> list[asyn
     """
     rows = {row["id"]: row for row in await connection.fetch(INSERT, *zip(*jobs, strict=True))}
     return [rows.get(job.id) for job in jobs]
+
+
+SEALED = "SELECT sealed_args FROM job_requests WHERE job_id = $1 AND tenant_id = $2"
+
+
+async def sealed_args(connection: Executor, tenant_id: int, job_id: UUID) -> str | None:
+    """What hides behind the `***` in a job's args (secret_args.py); None when nothing does."""
+    sealed: str | None = await connection.fetchval(SEALED, job_id, tenant_id)
+    return sealed
 
 
 KEYED = "SELECT digest, job_id, request_hash FROM idempotency_keys WHERE digest = ANY ($1::bytea[])"

@@ -4,7 +4,7 @@ Permission, the body, the type's params, the attachment's bytes; then one statem
 key, the row and its request; after the commit a nudge, which nobody waits for. A 201 means: it is in PostgreSQL.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,10 +21,11 @@ from service.files.upload import Upload
 from service.jobs import queue
 from service.jobs.attach import keep, let_go, read_attachment
 from service.jobs.core import Core
-from service.jobs.idempotency import key_digest, request_hash
+from service.jobs.idempotency import key_digest, request_hashes
 from service.jobs.job import Row
 from service.jobs.jobtype import JobType
 from service.jobs.schemas import AttachmentIn, JobIn
+from service.jobs.secret_args import Kept, filled_in, has_secrets, keep_args
 from service.jobs.states import PRIORITIES, Priority
 from service.jobs.store import NewJob
 from service.web.encoding import dumps
@@ -72,24 +73,36 @@ async def _submit(core: Core, principal: Principal, submission: Submission) -> S
     try:
         ask = load(_JOB_IN, submission.body)
         job_type = type_of(core.job_types, ask["type"], ask["definition"])
-        load(job_type.params, ask["args"], "#/args")
+        _load_args(job_type, ask["args"])
         key = key_of(ask["idempotency_key"], submission.key)
         given = await read_attachment(ask["attachment"], submission.upload, job_type)
     except Invalid as first:
         raise await _all_faults(core, principal, submission, first) from None
-    digest = hashed = None
+    has_secret_args = has_secrets(job_type.params)
+    digest = None
+    hashes: tuple[bytes, ...] = ()
     if key is not None:
         digest = key_digest(
             submission.scope, principal.tenant_id, principal.name, ask["definition"] or job_type.code, key
         )
-        hashed = request_hash(submission.body, submission.upload.blob.sha256 if submission.upload else None)
-        if given is not None and (replay := await _replay(core, principal, digest, hashed)):
+        hashes = request_hashes(
+            submission.body,
+            submission.upload.blob.sha256 if submission.upload else None,
+            core.settings.secret_keys if has_secret_args else (),
+        )
+        if given is not None and (replay := await _replay(core, principal, digest, hashes)):
             if submission.upload:
                 await core.storage.delete(submission.upload.blob.key)
             return replay
     attached = await keep(core, principal, given, ask["attachment"])
+    job_id = uuid7()
+    args = (
+        keep_args(core.sealer, job_type.params, ask["args"], principal.tenant_id, job_id)
+        if has_secret_args
+        else Kept(dumps(ask["args"]).decode(), None)
+    )
     job = NewJob(
-        id=uuid7(),
+        id=job_id,
         tenant_id=principal.tenant_id,
         type=job_type.code,
         definition=None,
@@ -99,7 +112,7 @@ async def _submit(core: Core, principal: Principal, submission: Submission) -> S
         max_attempts=ask["max_attempts"] or job_type.max_attempts,
         timeout_seconds=ask["timeout_seconds"] or job_type.timeout_seconds,
         created_by=principal.name,
-        args=dumps(ask["args"]).decode(),
+        args=args.shown,
         attachment_file_id=attached.get("id"),
         attachment_url=attached.get("url"),
         attachment_name=attached.get("name"),
@@ -118,18 +131,21 @@ async def _submit(core: Core, principal: Principal, submission: Submission) -> S
         notify=dumps(ask["notify"]).decode() if ask["notify"] else None,
         root_id=None,
         digest=digest,
-        request_hash=hashed,
+        request_hash=hashes[0] if hashes else None,
+        sealed_args=args.sealed,
     )
     submitted = None
     try:
-        submitted = await insert(core, principal, job, attached)
+        submitted = await insert(core, principal, job, attached, hashes)
     finally:
         if attached.get("is_new") and (submitted is None or submitted.replayed):
             await let_go(core.pool, attached["id"])  # purge looks whether a job holds it after all
     return submitted
 
 
-async def insert(core: Core, principal: Principal, job: NewJob, attached: dict[str, Any]) -> Submitted:
+async def insert(
+    core: Core, principal: Principal, job: NewJob, attached: dict[str, Any], hashes: Sequence[bytes] = ()
+) -> Submitted:
     """Commit the job together with its neighbours, then nudge the workers."""
     while True:
         decided = await core.inserting.put(job)
@@ -140,8 +156,8 @@ async def insert(core: Core, principal: Principal, job: NewJob, attached: dict[s
             core.metrics.submitted(job.type, "created").inc()
             log.info("job submitted", action="job.submitted", job_id=str(job.id), type=job.type)
             return Submitted(row, replayed=False)
-        assert job.digest is not None and job.request_hash is not None  # noqa: S101, PT018 - only a key can be taken
-        if replay := await _replay(core, principal, job.digest, job.request_hash):
+        assert job.digest is not None  # noqa: S101 - only a key can be taken
+        if replay := await _replay(core, principal, job.digest, hashes):
             return replay
         # The job that held the key was deleted between the two statements, which freed it.
 
@@ -201,7 +217,7 @@ async def _all_faults(core: Core, principal: Principal, submission: Submission, 
             job_type = type_of(core.job_types, code, definition)
     if job_type and ("args" not in body or isinstance(args, dict)):
         with noting():
-            load(job_type.params, args or {}, "#/args")
+            _load_args(job_type, args or {})
     if isinstance(key, str | None):
         with noting():
             key_of(key, submission.key)
@@ -219,12 +235,22 @@ async def _all_faults(core: Core, principal: Principal, submission: Submission, 
     return kind(faults)
 
 
-async def _replay(core: Core, principal: Principal, digest: bytes, hashed: bytes) -> Submitted | None:
+def _load_args(job_type: JobType, args: dict[str, Any]) -> None:
+    """Raise Invalid for args that the type does not take, and for a `***`, which is no secret."""
+    if has_secrets(job_type.params):
+        filled_in(job_type.params, args)
+    else:
+        load(job_type.params, args, "#/args")
+
+
+async def _replay(
+    core: Core, principal: Principal, digest: bytes, hashes: Sequence[bytes]
+) -> Submitted | None:
     """The job that the key stands for, if any; raises IdempotencyKeyReused when its request was another one."""
     known = await core.replaying.put(digest)
     if known is None:
         return None
-    if known["request_hash"] != hashed:
+    if known["request_hash"] not in hashes:
         raise IdempotencyKeyReused("this idempotency key was used with another request")
     row = await core.reader.row(principal.tenant_id, known["job_id"])
     if row is None:

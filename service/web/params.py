@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from apispec import APISpec
-from marshmallow import Schema
+from marshmallow import Schema, fields
 
 from service.web.shapes import AnyField, Shapes
 
@@ -31,6 +31,7 @@ class _Titled(Shapes):
         super().init_spec(spec)
         converter: Any = self.converter
         converter.add_attribute_function(_title)
+        converter.add_attribute_function(_secret)
 
 
 def _title(_: Any, field: AnyField, ret: Mapping[str, Any]) -> dict[str, str]:
@@ -38,6 +39,15 @@ def _title(_: Any, field: AnyField, ret: Mapping[str, Any]) -> dict[str, str]:
         return {}
     words = str(field.data_key or field.name).replace("_", " ").strip()
     return {"title": words[:1].upper() + words[1:]}
+
+
+def _secret(_: Any, field: AnyField, ret: dict[str, Any]) -> dict[str, Any]:
+    """Of a field that is secret: that it is never shown, and no default that would tell what it is."""
+    if field.metadata.get("secret") is not True:
+        return {}
+    ret.pop("default", None)
+    shown = {"format": "password"} if isinstance(field, fields.String) and "format" not in ret else {}
+    return {"writeOnly": True, **shown}
 
 
 def _standing_alone(value: Any) -> Any:

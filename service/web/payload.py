@@ -176,7 +176,7 @@ def _faults(messages: object, at: str, about: object = None) -> list[Fault]:
         return [Fault(at, str(text)) for text in (messages if isinstance(messages, list) else [messages])]
     found: list[Fault] = []
     for name, inner in messages.items():
-        here = at if name == "_schema" else f"{at}/{_escape(str(name))}"
+        here = at if name == "_schema" else f"{at}/{escape(str(name))}"
         if isinstance(about, fields.Dict) and isinstance(
             inner, dict
         ):  # {"key": …, "value": …}: no place in the body
@@ -196,7 +196,7 @@ def _inside(about: object, name: object) -> object:
     return _parameters(about).get(str(name)) if isinstance(about, Schema) else None
 
 
-def _escape(name: str) -> str:
+def escape(name: str) -> str:
     """A JSON pointer's token as a URI fragment (RFC 6901, section 6)."""
     safe = name.replace("~", "~0").replace("/", "~1")
     return "".join(
@@ -217,8 +217,8 @@ def _nuls(value: object, at: str) -> list[str]:
     if isinstance(value, list):
         return [found for index, inner in enumerate(value) for found in _nuls(inner, f"{at}/{index}")]
     if isinstance(value, dict):
-        own = [f"{at}/{_escape(name)}" for name in value if "\0" in name]
+        own = [f"{at}/{escape(name)}" for name in value if "\0" in name]
         return own + [
-            found for name, inner in value.items() for found in _nuls(inner, f"{at}/{_escape(name)}")
+            found for name, inner in value.items() for found in _nuls(inner, f"{at}/{escape(name)}")
         ]
     return []

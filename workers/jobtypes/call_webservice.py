@@ -31,11 +31,25 @@ NOT_TO_GIVE = (
 )  # fmt: skip
 
 
+HARMLESS = frozenset(
+    (
+        "accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "content-encoding",
+        "content-language", "content-type", "date", "if-match", "if-modified-since", "if-none-match",
+        "if-unmodified-since", "idempotency-key", "origin", "prefer", "range", "user-agent", "x-request-id",
+    )
+)  # fmt: skip
+"""Headers whose values are shown; those of all others are secret."""
+
+
 def _name(text: str) -> None:
     if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}", text):
         raise ValidationError("Not a header's name.")
     if text.lower() in NOT_TO_GIVE:
         raise ValidationError("This header cannot be given.")
+
+
+def _may_be_secret(name: str) -> bool:
+    return name.lower() not in HARMLESS
 
 
 class Params(Schema):
@@ -56,10 +70,14 @@ class Params(Schema):
     )
     headers = fields.Dict(
         keys=fields.String(validate=_name),
-        values=fields.String(validate=validate.Regexp(r"[\t\x20-\x7e\x80-\xff]{0,8000}\Z")),
+        values=fields.String(
+            validate=validate.Regexp(r"[\t\x20-\x7e\x80-\xff]{0,8000}\Z"), metadata={"secret": _may_be_secret}
+        ),
         load_default=dict,
         validate=validate.Length(max=100),
-        metadata={"description": "Headers of the request, by name."},
+        metadata={
+            "description": "Headers of the request, by name. Their values are secret, save those of harmless ones."
+        },
     )
     body = fields.Raw(
         load_default=None,

@@ -296,6 +296,20 @@ async def test_a_secret_that_the_server_says_again_is_not_shown(call: Call, serv
     assert ended["error"]["message"] == "127.0.0.1 answers with status 401 Unauthorized: bad ***"
 
 
+async def test_values_of_headers_are_secret_save_those_of_harmless_ones(call: Call, service: Service) -> None:
+    headers = {
+        "authorization": "Bearer t0ken",
+        "X-Api-Key": "s3cret",
+        "Cookie": "a=s3cret",
+        "Accept": "text/plain",
+    }
+    ended = await call(url=f"{service.url}/?text=hello", headers=headers)
+    hidden = {"authorization": "***", "X-Api-Key": "***", "Cookie": "***"}
+    assert ended["args"]["headers"] == {**hidden, "Accept": "text/plain"}
+    assert ended["output"] == "hello"
+    assert {"Bearer t0ken", "s3cret", "a=s3cret"} <= set(service.seen[0]["headers"].values())
+
+
 async def test_a_call_can_be_cancelled(api: ClientSession, worker: asyncio.Event, service: Service) -> None:
     made = await ask(api, "POST", "/api/jobs", json={"type": CODE, "args": {"url": f"{service.url}/slow"}})
     async with asyncio.timeout(10):

@@ -24,7 +24,7 @@ async def kept(job: JobContext, response: OutboundResponse) -> str | None:
     Raises JobFailed for a status of 400 and more, TooLarge, OutboundFailed, StorageFull.
     """
     if response.status >= HTTPStatus.BAD_REQUEST:
-        raise await _refusal(job, response)
+        raise await _refusal(response)
     chunks = response.iter_chunks(job.settings.max_attachment)
     head = bytearray()
     async for chunk in chunks:
@@ -39,13 +39,10 @@ async def kept(job: JobContext, response: OutboundResponse) -> str | None:
     return None
 
 
-async def _refusal(job: JobContext, response: OutboundResponse) -> JobFailed:
+async def _refusal(response: OutboundResponse) -> JobFailed:
     """What a status of 400 and more is to the job: with the beginning of what the server says of it."""
     message = f"{response.url.host} answers with status {status_line(response.status)}"
-    said = await _beginning(response)
-    for secret in filter(None, job.args["headers"].values()):  # some servers say what they were sent
-        said = said.replace(secret, "***")
-    if said:
+    if said := await _beginning(response):
         message = f"{message}: {said}"
     wait = _retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
     return JobFailed("outbound_failed", message, retryable=response.status in PASSING, retry_after=wait)
