@@ -18,7 +18,7 @@ from service.jobs import queue
 from service.jobs.claims import CRASHES_ALLOWED, PROBATION_SECONDS
 from service.jobs.endings import Settlement
 from service.jobs.jobtype import JobFailed, JobType
-from service.jobs.secret_args import opened, secret_texts
+from service.jobs.secret_args import place_of, secret_texts
 from service.jobs.states import Status
 from service.sealing import Unsealable
 from service.telemetry.logs import bind
@@ -122,7 +122,7 @@ async def _call(runtime: Runtime, job_type: JobType, job: JobContext, row: async
     args = row["args"]
     if row["sealed_args"] is not None:
         try:
-            args = opened(runtime.sealer, row["sealed_args"], row["tenant_id"], row["id"])
+            args = runtime.sealer.open(row["sealed_args"], place_of(row["tenant_id"], row["id"]))
         except Unsealable:
             message = "the job's secret args cannot be opened: the key that sealed them is gone"
             raise JobFailed("secrets_lost", message) from None

@@ -25,7 +25,7 @@ from service.errors import (
 from service.files.store import expire_files_of_jobs
 from service.jobs.core import Core
 from service.jobs.job import Row
-from service.jobs.secret_args import opened, sealed_for
+from service.jobs.secret_args import place_of
 from service.jobs.states import TERMINAL, Status
 from service.jobs.store import NewJob, read_jobs, sealed_args
 from service.jobs.submit import Submitted, insert, offer
@@ -163,10 +163,10 @@ async def _args_of(core: Core, row: Row, tenant_id: int, new_id: UUID) -> dict[s
     if sealed is None:
         return {"sealed_args": None}
     try:
-        args = opened(core.sealer, sealed, tenant_id, row["id"])
+        args = core.sealer.open(sealed, place_of(tenant_id, row["id"]))
     except Unsealable:
         raise SecretsLost(row["status"]) from None
-    return {"sealed_args": sealed_for(core.sealer, args, tenant_id, new_id)}
+    return {"sealed_args": core.sealer.seal(args, place_of(tenant_id, new_id))}
 
 
 DELETE = """

@@ -9,7 +9,7 @@ from service.db.connection import Executor
 from service.errors import Fault, Invalid
 from service.jobs.core import Core
 from service.jobs.job import Row
-from service.jobs.secret_args import Kept, filled_in, has_secrets, keep_args, opened
+from service.jobs.secret_args import Kept, filled_in, has_secrets, keep_args, place_of
 from service.jobs.store import sealed_args
 from service.sealing import Unsealable
 from service.web.encoding import dumps
@@ -32,12 +32,12 @@ async def new_args(connection: Executor, core: Core, row: Row, change: Change) -
         args = change(row["args"])
         load(job_type.params, args, "#/args")
         return Kept(dumps(args).decode(), None)
-    former, secrets = row["args"], None
+    former, secrets, place = row["args"], None, place_of(row["tenant_id"], row["id"])
     if sealed is not None:
         try:
-            former = opened(core.sealer, sealed, row["tenant_id"], row["id"])
+            former = core.sealer.open(sealed, place)
             secrets = orjson.loads(former)
         except Unsealable:
             pass  # whatever was secret has to be given anew: each *** that is left is a fault
     args = filled_in(job_type.params, change(former), secrets)
-    return keep_args(core.sealer, job_type.params, args, row["tenant_id"], row["id"])
+    return keep_args(core.sealer, job_type.params, args, place)

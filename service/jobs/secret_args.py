@@ -39,22 +39,17 @@ def has_secrets(schema: Schema) -> bool:
     return _holds(schema, set())
 
 
-def keep_args(sealer: Sealer, schema: Schema, args: Mapping[str, Any], tenant_id: int, job_id: UUID) -> Kept:
-    """Args, as they are kept with this job and with no other."""
+def place_of(tenant_id: int, job_id: UUID) -> str:
+    """What the args of a job are sealed for: they can't be opened as those of another one."""
+    return f"args of job {job_id} of tenant {tenant_id}"
+
+
+def keep_args(sealer: Sealer, schema: Schema, args: Mapping[str, Any], place: str) -> Kept:
+    """Args, as they are kept in this place and in no other."""
     shown = _walk(schema, args, _NOTHING, "#", _hide)
     if shown == args:
         return Kept(dumps(args).decode(), None)
-    return Kept(dumps(shown).decode(), sealed_for(sealer, dumps(args).decode(), tenant_id, job_id))
-
-
-def sealed_for(sealer: Sealer, args: str, tenant_id: int, job_id: UUID) -> str:
-    """Args (JSON) that this job alone can have opened."""
-    return sealer.seal(args, f"args of job {job_id} of tenant {tenant_id}")
-
-
-def opened(sealer: Sealer, sealed: str, tenant_id: int, job_id: UUID) -> str:
-    """The args of the job as they came, as JSON. Raises Unsealable."""
-    return sealer.open(sealed, f"args of job {job_id} of tenant {tenant_id}")
+    return Kept(dumps(shown).decode(), sealer.seal(dumps(args).decode(), place))
 
 
 def filled_in(

@@ -25,7 +25,7 @@ from service.jobs.idempotency import key_digest, request_hashes
 from service.jobs.job import Row
 from service.jobs.jobtype import JobType
 from service.jobs.schemas import AttachmentIn, JobIn
-from service.jobs.secret_args import Kept, filled_in, has_secrets, keep_args
+from service.jobs.secret_args import Kept, filled_in, has_secrets, keep_args, place_of
 from service.jobs.states import PRIORITIES, Priority
 from service.jobs.store import NewJob
 from service.web.encoding import dumps
@@ -97,7 +97,7 @@ async def _submit(core: Core, principal: Principal, submission: Submission) -> S
     attached = await keep(core, principal, given, ask["attachment"])
     job_id = uuid7()
     args = (
-        keep_args(core.sealer, job_type.params, ask["args"], principal.tenant_id, job_id)
+        keep_args(core.sealer, job_type.params, ask["args"], place_of(principal.tenant_id, job_id))
         if has_secret_args
         else Kept(dumps(ask["args"]).decode(), None)
     )

@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from marshmallow import Schema, fields, validate
 
-from service.access.listing import list_response, page_of
 from service.db.connection import Executor
 from service.errors import NotFound
 from service.jobs.core import CORE
@@ -16,7 +16,7 @@ from service.keys import POOL
 from service.web.conditions import is_known
 from service.web.encoding import dumps
 from service.web.params import json_schema
-from service.web.payload import JSON, no_query
+from service.web.payload import JSON, json_response, no_query, query
 
 Types = Mapping[str, Mapping[str, Any]]
 TYPES = web.AppKey("types", Types)
@@ -74,16 +74,36 @@ async def live_workers(connection: Executor) -> dict[str, int]:
     return {row["type"]: row["workers"] for row in await connection.fetch(WORKERS)}
 
 
+class TypesIn(Schema):
+    """The query. A cursor is the code that a page ended with."""
+
+    limit = fields.Integer(load_default=100, validate=validate.Range(min=1, max=1_000))
+    cursor = fields.String(
+        load_default="",
+        validate=validate.Regexp(rf"{CODE.pattern}\Z", error="is none that this list has given"),
+    )
+    count = fields.Boolean(load_default=False, truthy={"true", "1"}, falsy={"false", "0"})
+
+
+_TYPES_IN = TypesIn()
+
+
 async def list_types(request: web.Request) -> web.Response:
     """GET /api/job-types: by code."""
-    page = page_of(request, str)
+    asked, types = query(request, _TYPES_IN), request.app[TYPES]
     workers = await live_workers(request.app[POOL])
-    rows = [
-        {**one, "workers": workers.get(code, 0)}
-        for code, one in request.app[TYPES].items()
-        if page.after is None or code > page.after
-    ]
-    return list_response(request, page, "job_types", rows[: page.limit + 1], cursor="code")
+    following = [code for code in types if code > asked["cursor"]]
+    codes = following[: asked["limit"]]
+    envelope: dict[str, Any] = {
+        "job_types": [{**types[code], "workers": workers.get(code, 0)} for code in codes]
+    }
+    headers = {}
+    if asked["count"]:
+        envelope["count"] = len(types)
+    if len(following) > len(codes):
+        envelope["next"] = str(request.rel_url.update_query(cursor=codes[-1]))
+        headers["Link"] = f'<{envelope["next"]}>; rel="next"'
+    return json_response(envelope, headers=headers)
 
 
 async def read_type(request: web.Request) -> web.Response:

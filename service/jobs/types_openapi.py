@@ -4,7 +4,6 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from service.access.listing import PageIn
 from service.jobs import types
 from service.jobs.states import Priority
 from service.web.described import UNCHANGED, Operation, Shown, answer
@@ -48,10 +47,11 @@ class JobTypeOut(Shown):
 class JobTypesOut(Shown):
     """A page of job types, by code."""
 
-    sometimes = frozenset({"next"})
+    sometimes = frozenset({"next", "count"})
 
     job_types = fields.List(fields.Nested(JobTypeOut))
     next = fields.String()
+    count = fields.Integer(validate=validate.Range(0))
 
 
 JOB_TYPE: dict[str, Any] = {
@@ -84,8 +84,8 @@ OPERATIONS = {
         "list_job_types",
         "List job types",
         TAG,
-        {200: answer(JobTypesOut, {"job_types": [JOB_TYPE]}, "A page of job types.", "Link")},
-        query=PageIn,
+        {200: answer(JobTypesOut, {"job_types": [JOB_TYPE], "count": 1}, "A page of job types.", "Link")},
+        query=types.TypesIn,
         more="What is installed here: the types that ship, and those of other packages. Whoever logs in may read them.",
     ),
     types.read_type: Operation(

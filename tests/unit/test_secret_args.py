@@ -10,11 +10,12 @@ from marshmallow import Schema, fields
 import picky_jobs
 from secret_jobs import Login, Params
 from service.errors import Invalid
-from service.jobs.secret_args import filled_in, has_secrets, keep_args, opened, secret_texts
+from service.jobs.secret_args import filled_in, has_secrets, keep_args, place_of, secret_texts
 from service.sealing import Sealer, Unsealable
 from service.web.params import json_schema
 
 JOB, OTHER = UUID(int=1), UUID(int=2)
+PLACE = place_of(1, JOB)
 SEALER = Sealer(["a-secret-key-for-the-tests-of-32-bytes"])
 PARAMS = Params()
 ARGS: dict[str, Any] = {
@@ -68,31 +69,31 @@ def test_a_type_has_secrets_when_any_depth_has_one() -> None:
 
 
 def test_every_secret_is_hidden_and_the_rest_is_seen() -> None:
-    kept = keep_args(SEALER, PARAMS, ARGS, 1, JOB)
+    kept = keep_args(SEALER, PARAMS, ARGS, PLACE)
     assert orjson.loads(kept.shown) == SHOWN
     assert kept.sealed is not None
-    assert orjson.loads(opened(SEALER, kept.sealed, 1, JOB)) == ARGS
+    assert orjson.loads(SEALER.open(kept.sealed, PLACE)) == ARGS
     assert not any(word in kept.sealed for word in ("one", "three", "1234"))
 
 
 def test_one_job_alone_can_have_them_opened() -> None:
-    kept = keep_args(SEALER, PARAMS, ARGS, 1, JOB)
-    for tenant_id, job_id in ((1, OTHER), (2, JOB)):
+    kept = keep_args(SEALER, PARAMS, ARGS, PLACE)
+    for place in (place_of(1, OTHER), place_of(2, JOB)):
         with pytest.raises(Unsealable):
-            opened(SEALER, kept.sealed or "", tenant_id, job_id)
+            SEALER.open(kept.sealed or "", place)
     with pytest.raises(Unsealable):
-        opened(Sealer(["another-secret-key-for-the-tests-of-32"]), kept.sealed or "", 1, JOB)
+        Sealer(["another-secret-key-for-the-tests-of-32"]).open(kept.sealed or "", PLACE)
 
 
 def test_args_without_secrets_are_not_sealed() -> None:
-    assert keep_args(SEALER, PARAMS, {"note": "x"}, 1, JOB) == ('{"note":"x"}', None)
-    assert keep_args(SEALER, PARAMS, {"login": {"password": None}}, 1, JOB).sealed is None
+    assert keep_args(SEALER, PARAMS, {"note": "x"}, PLACE) == ('{"note":"x"}', None)
+    assert keep_args(SEALER, PARAMS, {"login": {"password": None}}, PLACE).sealed is None
 
 
 def test_what_holds_itself_is_hidden_to_its_depths() -> None:
     args = {"children": [{"login": "one", "children": [{"many": [{"password": "two"}]}]}]}
     shown = {"children": [{"login": "***", "children": [{"many": [{"password": "***"}]}]}]}
-    assert orjson.loads(keep_args(SEALER, SecretTree(), args, 1, JOB).shown) == shown
+    assert orjson.loads(keep_args(SEALER, SecretTree(), args, PLACE).shown) == shown
 
 
 def test_what_comes_back_hidden_stands_for_what_is_kept() -> None:

@@ -99,7 +99,9 @@ async def test_the_list_has_all_of_them_by_code_in_pages(api: ClientSession) -> 
     last = await ask(api, "GET", first.body["next"])
     assert [one["code"] for one in last.body["job_types"]] == ["steps"]
     assert "next" not in last.body
-    for query in ("limit=0", "limit=x", "cursor=%FF", "q=1"):
+    counted = await ask(api, "GET", "/api/job-types?limit=1&count=true")
+    assert (len(counted.body["job_types"]), counted.body["count"]) == (1, 3)
+    for query in ("limit=0", "limit=x", "cursor=%FF", "cursor=", "count=x", "q=1"):
         assert (await ask(api, "GET", f"/api/job-types?{query}")).status == 400
 
 
