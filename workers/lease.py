@@ -27,6 +27,9 @@ from workers.outcome import Stop
 log = structlog.get_logger()
 
 TURN_SECONDS = 0.5
+BEAT_SECONDS = (
+    3.75  # at most: whoever counts workers (stats, explain, types) takes 15 silent seconds for death
+)
 RENEW_AFTER = 0.25  # of the lease
 GIVE_UP_AFTER = 0.8  # of the lease
 
@@ -156,7 +159,7 @@ class LeaseKeeper:
 
     async def _turn(self, connection: asyncpg.Connection) -> None:
         now = time.monotonic()
-        if now - self._beaten_at >= self._lease_seconds / 4 or self.draining:
+        if now - self._beaten_at >= min(self._lease_seconds / 4, BEAT_SECONDS) or self.draining:
             facts = self._facts
             database_now = await leases.beat(
                 connection, facts.id, facts.tags, facts.types, facts.concurrency, facts.version, self.draining

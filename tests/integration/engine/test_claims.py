@@ -175,3 +175,11 @@ async def test_an_early_hint_is_not_the_last(
             async with asyncio.timeout(5):
                 while (await row_of(pool, job_id))["status"] != "finished":
                     await asyncio.sleep(0.02)
+
+
+async def test_a_worker_is_heard_of_often_however_long_a_lease_is(
+    settings: Settings, job_types: JobTypes, pool: asyncpg.Pool
+) -> None:
+    async with running_worker(replace(settings, lease_seconds=600), job_types), asyncio.timeout(12):
+        while not await pool.fetchval("SELECT count(*) FROM workers WHERE beat_at > started_at"):
+            await asyncio.sleep(0.1)
