@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import asyncpg
 from aiohttp import web
@@ -68,7 +69,7 @@ def create_app(settings: Settings, job_types: JobTypes) -> web.Application:
     measure(app)
     app[SETTINGS] = settings
     app[JOB_TYPES] = job_types
-    app[DOCUMENT] = document()
+    app[DOCUMENT] = document(job_types)
     app[DRAINING] = asyncio.Event()
     app[MIGRATED] = asyncio.Event()
     app.on_response_prepare.append(sign)
@@ -98,14 +99,15 @@ def create_app(settings: Settings, job_types: JobTypes) -> web.Application:
     return app
 
 
-def document() -> Document:
-    """The OpenAPI document of all features."""
+def document(job_types: JobTypes) -> Document:
+    """The OpenAPI document of all features, and of the args of all job types."""
     return Document(
         [route for feature in FEATURES for route in feature.routes],
         {handler: told for table in TABLES for handler, told in table.OPERATIONS.items()},
         {name: word for table in TABLES for name, word in table.WORDS.items()},
         is_open=is_open,
         about=ABOUT,
+        schemas=partial(types.args_schemas, job_types),
     )
 
 

@@ -33,10 +33,19 @@ def shown_types(job_types: Mapping[str, JobType]) -> Types:
     return {code: _shown(job_types[code]) for code in sorted(job_types)}
 
 
+def args_schemas(job_types: Mapping[str, JobType]) -> dict[str, dict[str, Any]]:
+    """The params of each type, by their names in the OpenAPI document."""
+    names = {f"Args.{code}": job_types[code] for code in sorted(job_types)}
+    return {name: _params(one, f"#/components/schemas/{name}") for name, one in names.items()}
+
+
+def _params(one: JobType, base: str = "#") -> dict[str, Any]:
+    return json_schema(one.params, title=one.name, description=one.description, base=base)
+
+
 def _shown(one: JobType) -> Mapping[str, Any]:
     try:
-        schema = json_schema(one.params, title=one.name, description=one.description)
-        params, example = (orjson.Fragment(dumps(value)) for value in (schema, dict(one.example)))
+        params, example = (orjson.Fragment(dumps(value)) for value in (_params(one), dict(one.example)))
     except Exception as error:
         raise JobTypesError(
             f"the params or the example of the job type {one.code} cannot be described: "

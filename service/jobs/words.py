@@ -13,7 +13,7 @@ WORDS = {
     "status_text": "The status in words; a running job's own, where it gives one.",
     "percent_completed": "It never falls within an attempt, and is 100 exactly when the job is finished.",
     "running_output": "What the job is at.",
-    "args": "What the job type's params schema takes; members that it marks secret are shown as `***`.",
+    "args": "What the type's params take, see the schema `Args.CODE`; members that are secret are shown as `***`.",
     "attachment": "The file that the job works on.",
     "output": "The result as text or JSON text, or a failed job's error text; a large one is an output file instead.",
     "response_type": "Where the result is: in `output`, or behind `publish_link`; null while there is none.",

@@ -50,9 +50,10 @@ class Document:
         *,
         is_open: Callable[[Handler], bool],
         about: Mapping[str, Any],
+        schemas: Callable[[], Mapping[str, Mapping[str, Any]]] = dict,
     ) -> None:
         self._routes, self._operations, self._words = tuple(routes), operations, words
-        self._is_open, self._about = is_open, about
+        self._is_open, self._about, self._schemas = is_open, about, schemas
 
     @cached_property
     def json(self) -> bytes:
@@ -80,6 +81,8 @@ class Document:
         for name, parameter in REQUEST_HEADERS.items():
             spec.components.parameter(name, "header", {"name": name, **parameter})
         spec.components.schema("Problem", _PROBLEM)
+        for name, schema in self._schemas().items():
+            spec.components.schema(name, dict(schema))
         for route in self._routes:
             operation = self._operations[route.handler]
             spec.path(route=route, operation=operation, is_open=self._is_open(route.handler))

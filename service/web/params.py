@@ -16,12 +16,15 @@ _FORMATS = {"url": "uri"}  # apispec's word: JSON Schema's
 _VALUES = frozenset({"default", "enum", "const", "examples"})  # their members are nobody's keywords
 
 
-def json_schema(schema: Schema, *, title: str, description: str) -> dict[str, Any]:
-    """The schema, with its nested ones in `$defs`. Each member has a title: that of its metadata, or its name."""
+def json_schema(schema: Schema, *, title: str, description: str, base: str = "#") -> dict[str, Any]:
+    """The schema, with its nested ones in `$defs`. Each member has a title: that of its metadata, or its name.
+
+    References begin with `base`, which leads to the schema itself from the document that it stands in.
+    """
     spec = APISpec("", "", "3.1.0", [_Titled({})])
     with warnings.catch_warnings(action="ignore"):  # that two schemas of one name get numbers
         spec.components.schema(_WHOLE, schema=schema)
-    defs: dict[str, Any] = _standing_alone(spec.to_dict()["components"]["schemas"])
+    defs: dict[str, Any] = _standing_alone(spec.to_dict()["components"]["schemas"], base)
     made = {"$schema": DIALECT, "title": title, "description": description, **defs.pop(_WHOLE)}
     return made | {"$defs": defs} if defs else made
 
@@ -50,27 +53,24 @@ def _secret(_: Any, field: AnyField, ret: dict[str, Any]) -> dict[str, Any]:
     return {"writeOnly": True, **shown}
 
 
-def _standing_alone(value: Any) -> Any:
+def _standing_alone(value: Any, base: str) -> Any:
     """The same in JSON Schema's own words, with references that lead to `$defs`."""
     if isinstance(value, list):
-        return [_standing_alone(one) for one in value]
+        return [_standing_alone(one, base) for one in value]
     if not isinstance(value, dict):
         return value
     made: dict[str, Any] = {}
     for name, inner in value.items():
         match name:
             case "$ref":
-                made[name] = _reference(inner.removeprefix(_COMPONENTS))
+                nested = inner.removeprefix(_COMPONENTS)
+                made[name] = base if nested == _WHOLE else f"{base}/$defs/{nested}"
             case "properties":
-                made[name] = {member: _standing_alone(told) for member, told in inner.items()}
+                made[name] = {member: _standing_alone(told, base) for member, told in inner.items()}
             case "example":
                 made["examples"] = [inner]
             case "format":
                 made[name] = _FORMATS.get(inner, inner)
             case _:
-                made[name] = inner if name in _VALUES else _standing_alone(inner)
+                made[name] = inner if name in _VALUES else _standing_alone(inner, base)
     return made
-
-
-def _reference(name: str) -> str:
-    return "#" if name == _WHOLE else f"#/$defs/{name}"

@@ -12,8 +12,10 @@ import pytest
 from aiohttp import hdrs, web
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+import picky_jobs
+import secret_jobs
 from service.app import LANGUAGE, create_app
-from service.jobs.jobtype import JobTypes
+from service.jobs.jobtype import JobTypes, load_job_types
 from service.settings import Settings
 from service.web.openapi import DOCUMENT
 from service.web.problems import PROBLEMS
@@ -30,6 +32,18 @@ ENVIRON = {
 @cache
 def application() -> web.Application:
     return create_app(Settings.from_environ(ENVIRON), JobTypes([]))
+
+
+def test_the_args_of_every_job_type_are_schemas_of_it() -> None:
+    types = JobTypes([*load_job_types().values(), secret_jobs.careless, picky_jobs.picky])
+    made = json.loads(create_app(Settings.from_environ(ENVIRON), types)[DOCUMENT].json)
+    assert [str(fault) for fault in OpenAPIV31SpecValidator(made).iter_errors()] == []
+    schemas = made["components"]["schemas"]
+    assert {name.removeprefix("Args.") for name in schemas if name.startswith("Args.")} == set(types)
+    careless = {"$ref": "#/components/schemas/Args.careless", "components": made["components"]}
+    whole = jsonschema.Draft202012Validator(careless)
+    whole.validate({"login": {"host": "a", "password": "12345678"}})
+    assert not whole.is_valid({"login": {"password": "1"}})
 
 
 @cache
