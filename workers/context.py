@@ -24,6 +24,7 @@ from workers.discretion import Discretion
 from workers.lease import Lease, LeaseLost
 from workers.outcome import Stop
 from workers.progress import ProgressBook
+from workers.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class JobContext:
         pool: asyncpg.Pool,
         storage: Storage,
         settings: Settings,
+        turns: Turns,
     ) -> None:
         self.id: UUID = row["id"]
         self.number: int = row["number"]
@@ -87,6 +89,7 @@ class JobContext:
         self.discretion = Discretion(())
         self._lease = lease
         self._book = book
+        self._turns = turns
 
     def progress(
         self,
@@ -105,6 +108,14 @@ class JobContext:
     def message(self, text: str, *, level: str = "info", tool_id: str | None = None) -> None:
         """Add a line to the job's messages: level debug, info, warning, error or output; `tool_id` names the step."""
         self._book.message(self._lease, level, self.discretion(text), tool_id)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait until this worker has room for work that takes much memory or processor, and keep it for the block."""
+        async with self._turns.turn(
+            self.tenant_id, lambda: self.progress(status_text="Waiting for its turn")
+        ):
+            yield
 
     @asynccontextmanager
     async def attachment_path(self) -> AsyncIterator[Path]:

@@ -59,7 +59,9 @@ async def run_job(ctx: dict[str, Any], job_id: str) -> None:
         log.info("job started", action="job.started", attempt=row["attempt"], worker=runtime.worker_id)
         runtime.system.queue_wait.observe(max(0.0, (row["claimed_at"] - row["due_at"]).total_seconds()))
         job_type = runtime.job_types[row["type"]]
-        job = JobContext(row, {}, lease, runtime.book, runtime.pool, runtime.storage, runtime.settings)
+        job = JobContext(
+            *(row, {}, lease, runtime.book, runtime.pool, runtime.storage, runtime.settings, runtime.turns)
+        )
         ending = await _run(runtime, job_type, job, lease, row)
         if lease.lost:
             _fenced(runtime)

@@ -21,6 +21,7 @@ from service.settings import Settings
 from service.telemetry.metrics import SystemMetrics
 from workers.lease import LeaseKeeper
 from workers.progress import ProgressBook
+from workers.turns import Turns
 
 log = structlog.get_logger()
 
@@ -84,6 +85,7 @@ class Runtime:
     keeper: LeaseKeeper
     book: ProgressBook
     slots: Slots
+    turns: Turns = field(default_factory=Turns)
     system: SystemMetrics = field(default_factory=SystemMetrics)
     walked: asyncpg.Record | None = None  # where redeliver's walk through a long queue has come to
     # When collect next looks through storage, by the monotonic clock; not at once, as many workers may start together.

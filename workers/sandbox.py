@@ -17,14 +17,22 @@ from service.sandbox.process import MIB, SandboxFailed
 
 @asynccontextmanager
 async def sandboxed(
-    function: Callable[..., Iterable[bytes]], *args: object, memory: int = 512 * MIB
+    function: Callable[..., Iterable[bytes]],
+    *args: object,
+    memory: int = 512 * MIB,
+    largest_file: int | None = None,
 ) -> AsyncIterator[AsyncIterator[bytes]]:
     """Run `function(*args)` in a child process with at most `memory` bytes of data, and give what it yields.
+
+    It writes no file larger than `largest_file` bytes.
 
     Reading the items raises JobFailed: with the code and message of a Refusal that the function raised, with
     `out_of_memory`, or with `process_failed` for any other exception and for a child that crashed.
     """
-    async with process.sandboxed(function, *args, memory=memory) as items, aclosing(_told(items)) as told:
+    async with (
+        process.sandboxed(function, *args, memory=memory, largest_file=largest_file) as items,
+        aclosing(_told(items)) as told,
+    ):
         yield told
 
 

@@ -2,10 +2,12 @@
 
 import errno
 import os
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from service.sandbox.child import Refusal
 
@@ -23,20 +25,41 @@ def convert(source: str, own: str, wanted: str, folder: str) -> Iterator[bytes]:
     `folder` is for files on the way, and removed by the caller. Raises Refusal: `no_table` for a source that is none,
     `too_large`, `storage_full`.
     """
-    result = Path(folder) / "result"
     # Its own allocator takes hold of a gibibyte at once, whether it is used or not, and the process may not have that.
     os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"
-    with _refused():
+    with refused():
         # Imported here: this module's name is known to the API, which has no use for what these load.
         rows = import_module(f"service.tables.{own}_table").read(Path(source))
-        import_module(f"service.tables.{wanted}_table").write(rows, result)
-    with result.open("rb") as file:
+        result = Path(folder) / "result"
+        deque(import_module(f"service.tables.{wanted}_table").write(rows, result), maxlen=0)
+    yield from chunks(result)
+
+
+def written(rows: Any, wanted: str, folder: str) -> Iterator[bytes]:
+    """Write `rows` (rows.Rows) in format `wanted`; of use to job types, which want to tell how far it is.
+
+    Gives how many rows are written, again and again, then an empty item, then the bytes of the file. `folder` and
+    Refusals are as above.
+    """
+    result, count = Path(folder) / "result", 0
+    with refused():
+        for more in import_module(f"service.tables.{wanted}_table").write(rows, result):
+            count += more
+            yield b"%d" % count
+    yield b""
+    yield from chunks(result)
+
+
+def chunks(path: Path) -> Iterator[bytes]:
+    """Give the bytes of a file."""
+    with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             yield chunk
 
 
 @contextmanager
-def _refused() -> Iterator[None]:
+def refused() -> Iterator[None]:
+    """Tell what goes wrong with a file as Refusals, where it can be told."""
     try:
         yield
     except UnicodeError as error:

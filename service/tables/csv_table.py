@@ -30,8 +30,8 @@ def read(path: Path) -> Rows:
     return Rows(schema, _batches(path, delimiter, names, dict(zip(names, kinds, strict=True))), loose=True)
 
 
-def write(rows: Rows, path: Path) -> None:
-    """Write a file."""
+def write(rows: Rows, path: Path) -> Iterator[int]:
+    """Write a file; gives the number of rows of each batch that is written."""
     rows = plain(rows)
     if not rows.schema.names:
         path.touch()
@@ -47,6 +47,7 @@ def write(rows: Rows, path: Path) -> None:
         for batch in rows.batches:
             columns = [_safe(texts(column)) for column in batch.columns]
             writer.write_batch(pa.record_batch(columns, schema=schema))
+            yield len(batch)
 
 
 def _safe(column: pa.Array) -> pa.Array:

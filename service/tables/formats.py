@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from enum import StrEnum
 from pathlib import PurePosixPath
+from typing import Final
 
 
 class Format(StrEnum):
@@ -20,6 +21,8 @@ class Format(StrEnum):
 
 
 FORMATS = frozenset[str](Format)
+MOST_ROWS_OF_A_SHEET: Final = 1_048_575  # below the header
+TOO_MANY_ROWS: Final = f"A sheet of Excel has at most {MOST_ROWS_OF_A_SHEET} rows below its header."
 
 _MIME_TYPES = {
     Format.CSV: "text/csv",

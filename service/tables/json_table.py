@@ -40,17 +40,26 @@ def read(path: Path) -> Rows:
     return Rows(schema, batches_of((list(map(row.get, keys)) for row in _rows(path)), schema, _text))
 
 
-def write(rows: Rows, path: Path) -> None:
-    """Write a file."""
+def write(rows: Rows, path: Path) -> Iterator[int]:
+    """Write a file; gives the number of rows of each batch that is written."""
     names = rows.schema.names
     before = b"["
     with path.open("wb") as file:
         for batch in rows.batches:
-            columns = [texts(column).to_pylist() for column in batch.columns]
+            columns = [_cells(column) for column in batch.columns]
             for row in zip(*columns, strict=True):
                 file.write(before + b"\n" + orjson.dumps(dict(zip(names, row, strict=True)), default=str))
                 before = b","
+            yield len(batch)
         file.write((b"[" if before == b"[" else b"") + b"\n]\n")
+
+
+def _cells(column: pa.Array) -> list[Any]:
+    """What becomes of a column in JSON; a decimal is a number with all of its digits."""
+    if pa.types.is_decimal(column.type):
+        digits = column.cast(pa.string()).to_pylist()
+        return [None if number is None else orjson.Fragment(number) for number in digits]
+    return cast("list[Any]", texts(column).to_pylist())
 
 
 def _text(value: Any) -> str:

@@ -35,8 +35,8 @@ def _batches(file: pq.ParquetFile, schema: pa.Schema) -> Iterator[pa.RecordBatch
         raise Refusal("no_table", message) from error
 
 
-def write(rows: Rows, path: Path) -> None:
-    """Write a file, in groups of so many rows or bytes."""
+def write(rows: Rows, path: Path) -> Iterator[int]:
+    """Write a file, in groups of so many rows or bytes; gives the number of rows of each batch that is taken."""
     rows = plain(rows)
     with pq.ParquetWriter(path, rows.schema, compression="zstd") as writer:
         gathered: list[pa.RecordBatch] = []
@@ -48,5 +48,6 @@ def write(rows: Rows, path: Path) -> None:
             ):
                 writer.write_table(pa.Table.from_batches(gathered))
                 gathered.clear()
+            yield len(batch)
         if gathered:
             writer.write_table(pa.Table.from_batches(gathered))

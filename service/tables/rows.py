@@ -18,7 +18,7 @@ MOST_COLUMNS = 16_384  # of a sheet, and of any table here
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Columns are boolean, int64, float64, string, date32, timestamp, or, for JSON, anything that nests.
+    """Columns are boolean, int64, float64, decimal128, string, date32, timestamp, or, for JSON, anything that nests.
 
     `loose` says that the source knew no types: a text that is a number may be one.
     """
@@ -52,17 +52,18 @@ def _json(value: object) -> str | None:
     return None if value is None else orjson.dumps(value, default=str).decode()
 
 
-def simple(column: pa.Array) -> pa.Array:  # noqa: PLR0911  a line for each kind of type
+def simple(column: pa.Array) -> pa.Array:  # noqa: C901, PLR0911  a line for each kind of type
     """A column of any type as one of those of Rows."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         return simple(column.dictionary_decode())
     if pa.types.is_integer(kind):
-        return column.cast(pa.int64())
+        return column.cast(pa.int64() if kind != pa.uint64() else pa.decimal128(20, 0))
     if pa.types.is_floating(kind):
         return column.cast(pa.float64())
     if pa.types.is_decimal(kind):
-        return column.cast(pa.float64() if kind.precision <= 15 else pa.string())  # noqa: PLR2004  what float64 keeps
+        # 38 digits are the most that other programs know.
+        return column.cast(pa.decimal128(kind.precision, kind.scale) if kind.precision <= 38 else pa.string())  # noqa: PLR2004
     if pa.types.is_timestamp(kind):
         return column.cast(pa.timestamp("us", kind.tz), safe=False)
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
@@ -71,7 +72,16 @@ def simple(column: pa.Array) -> pa.Array:  # noqa: PLR0911  a line for each kind
         return column
     if pa.types.is_null(kind):
         return pa.nulls(len(column), pa.string())
+    if pa.types.is_interval(kind):
+        return pa.array([v if v is None else _duration(*v) for v in column.to_pylist()], pa.string())
+    if isinstance(kind, pa.BaseExtensionType):
+        return simple(column.storage)
     return column.cast(pa.date32() if pa.types.is_date64(kind) else pa.string())
+
+
+def _duration(months: int, days: int, nanoseconds: int) -> str:
+    """As ISO 8601 has it."""
+    return f"P{months}M{days}DT{nanoseconds / 10**9:.9f}".rstrip("0").rstrip(".") + "S"
 
 
 def texts(column: pa.Array) -> pa.Array:

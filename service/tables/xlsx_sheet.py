@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 from service.sandbox.child import Refusal
 from service.tables.cells import DIGITS, defused
 from service.tables.columns import are_numbers, defused_column
+from service.tables.formats import MOST_ROWS_OF_A_SHEET, TOO_MANY_ROWS
 from service.tables.rows import Rows, plain
 
-MOST_ROWS = 1_048_575  # below the header
 LONGEST_TEXT = 32_767  # in UTF-16, as a sheet counts
 LARGEST_INTEGER = 10**DIGITS
 FIRST_YEAR = 1901  # before, sheets and the calendar do not agree
@@ -63,8 +63,11 @@ PARTS = {
 }
 
 
-def write(rows: Rows, path: Path) -> None:
-    """Write a file; the same table makes the same bytes. Raises Refusal for more rows than a sheet holds."""
+def write(rows: Rows, path: Path) -> Iterator[int]:
+    """Write a file; gives the number of rows of each batch that is written. The same table makes the same bytes.
+
+    Raises Refusal for more rows than a sheet holds.
+    """
     rows = plain(rows)
     with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=LITTLE) as archive:
         for name, text in PARTS.items():
@@ -72,26 +75,27 @@ def write(rows: Rows, path: Path) -> None:
                 part.write((XML + text).encode())
         with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as part:
             part.write(f'{XML}<worksheet xmlns="{SHEET}"><sheetData>'.encode())
-            for piece in _pieces(rows):
+            for piece, count in _pieces(rows):
                 part.write(piece.encode())
+                yield count
             part.write(b"</sheetData></worksheet>")
 
 
-def _pieces(rows: Rows) -> Iterator[str]:
+def _pieces(rows: Rows) -> Iterator[tuple[str, int]]:
+    """The sheet's rows as texts, each with the number of the table's rows in it; the header comes first."""
     letters = [_letters(n) for n in range(len(rows.schema))]
-    yield _rows(
-        [
-            _texts(pa.array([name], pa.string()), letter, 1)
-            for letter, name in zip(letters, rows.schema.names, strict=True)
-        ],
-        1,
-    )
+    header = [
+        _texts(pa.array([name], pa.string()), letter, 1)
+        for letter, name in zip(letters, rows.schema.names, strict=True)
+    ]
+    yield _rows(header, 1), 0
     at = 2
     for batch in rows.batches:
-        if at + len(batch) > MOST_ROWS + 2:
-            raise Refusal("too_large", f"A sheet of Excel has at most {MOST_ROWS} rows below its header.")
+        if at + len(batch) > MOST_ROWS_OF_A_SHEET + 2:
+            raise Refusal("too_large", TOO_MANY_ROWS)
         columns = zip(batch.columns, letters, strict=True)
-        yield _rows([_cells(column, letter, at, loose=rows.loose) for column, letter in columns], at)
+        cells = [_cells(column, letter, at, loose=rows.loose) for column, letter in columns]
+        yield _rows(cells, at), len(batch)
         at += len(batch)
 
 
@@ -109,6 +113,12 @@ def _cells(column: pa.Array, letter: str, at: int, *, loose: bool) -> list[str]:
         return [
             "" if v is None else f'<c r="{letter}{n}" t="b"><v>{v:d}</v></c>'
             for n, v in enumerate(column.to_pylist(), at)
+        ]
+    if pa.types.is_decimal(column.type):
+        digits = column.cast(pa.string()).to_pylist()
+        return [
+            f'<c r="{letter}{n}"><v>{v}</v></c>' if v and _fits(v) else _odd(v, letter, n) if v else ""
+            for n, v in enumerate(digits, at)
         ]
     if pa.types.is_integer(column.type):
         return [
@@ -139,6 +149,11 @@ def _moment(value: date | datetime | None, letter: str, n: int) -> str:
         return _number((value - DAY_ZERO.date()).days, letter, n, DATE)
     moment = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
     return _number((moment - DAY_ZERO).total_seconds() / SECONDS_A_DAY, letter, n, MOMENT)
+
+
+def _fits(decimal: str) -> bool:
+    """Whether a sheet keeps all of its digits."""
+    return len(decimal) <= DIGITS or len(decimal.partition("E")[0].replace(".", "").strip("-0")) <= DIGITS
 
 
 def _odd(value: object, letter: str, n: int) -> str:

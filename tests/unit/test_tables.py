@@ -232,6 +232,32 @@ def test_dates_and_moments_keep_their_kind(tmp_path: Path) -> None:
     assert rows_of(converted(source, "csv"))[1][:2] == ["2026-11-22", "2026-11-22T10:41:19.000000Z"]
 
 
+def test_decimals_keep_all_their_digits(tmp_path: Path) -> None:
+    kinds = pa.schema([("a", pa.decimal128(14, 2)), ("b", pa.decimal128(38, 10)), ("c", pa.uint64())])
+    rows: list[dict[str, Any]] = [
+        {"a": Decimal("120.50"), "b": Decimal("0.0000000001"), "c": 1},
+        {
+            "a": Decimal("-999999999999.99"),
+            "b": Decimal("1234567890123456789012345678.0123456789"),
+            "c": 2**64 - 1,
+        },
+        {"a": None, "b": None, "c": None},
+    ]
+    source = tmp_path / "t.parquet"
+    pq.write_table(pa.Table.from_pylist(rows, kinds), source)
+    names = list(rows[0])
+    found = json.loads(converted(source, "json").read_text(), parse_float=Decimal)
+    assert [{name: row[name] and Decimal(row[name]) for name in names} for row in found] == rows
+    first, second, third = rows_of(converted(source, "csv"))[1:]
+    assert first == ["120.50", "1E-10", "1"]
+    assert [Decimal(cell) for cell in second] == [Decimal(cell) for cell in rows[1].values()]
+    assert third == ["", "", ""]
+    first, second = rows_of(converted(source, "xlsx"))[1:3]
+    assert first == [120.5, 1e-10, 1]
+    assert second[0] == -999999999999.99
+    assert second[1:] == [str(rows[1]["b"]), str(2**64 - 1)]  # more digits than a sheet keeps
+
+
 def test_columns_without_a_name_or_with_anothers_get_one(tmp_path: Path) -> None:
     source = written(tmp_path, "t.csv", "a,,a\n1,2,3\n")
     assert rows_of(converted(source, "json")) == [["a", "column_2", "a_2"], [1, 2, 3]]

@@ -20,11 +20,12 @@ from service.jobs.jobtype import JobTypes
 from service.settings import Settings
 from service.web.encoding import dumps
 from workers.jobtypes.echo import echo
+from workers.jobtypes.export_dovuti import export_dovuti
 from workers.jobtypes.import_dovuti import import_dovuti
 from workers.jobtypes.sleep import sleep
 
 ADMIN_KEY = "an-admin-key-for-the-tests"
-JOB_TYPES = JobTypes([import_dovuti, echo, sleep])
+JOB_TYPES = JobTypes([import_dovuti, export_dovuti, echo, sleep])
 
 
 @pytest.fixture

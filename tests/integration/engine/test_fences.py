@@ -19,6 +19,7 @@ from workers.context import JobContext
 from workers.lease import Lease, LeaseLost
 from workers.outcome import Stop
 from workers.progress import ProgressBook
+from workers.turns import Turns
 
 
 async def twice_claimed(pool: asyncpg.Pool) -> tuple[asyncpg.Record, asyncpg.Record]:
@@ -51,6 +52,7 @@ def context(pool: asyncpg.Pool, settings: Settings, row: asyncpg.Record) -> JobC
         pool,
         open_storage(settings.storage_url),
         settings,
+        Turns(),
     )
 
 

@@ -13,6 +13,7 @@ from service.settings import Settings
 from workers.context import JobContext
 from workers.lease import Lease
 from workers.progress import ProgressBook
+from workers.turns import Turns
 
 
 async def test_a_small_output_is_inline_and_makes_no_link(
@@ -67,7 +68,8 @@ async def test_an_output_of_a_job_that_may_run_for_days_is_kept_until_a_day_afte
     assert row is not None
     lease = Lease(row["id"], row["tenant_id"], row["lease_id"], 0)
     book, storage = ProgressBook(pool, lambda *_: None), open_storage(settings.storage_url)
-    async with JobContext(row, {}, lease, book, pool, storage, settings).create_output("a", "text/plain"):
+    context = JobContext(row, {}, lease, book, pool, storage, settings, Turns())
+    async with context.create_output("a", "text/plain"):
         pass
     lives_for = await pool.fetchval("SELECT expires_at - now() FROM files")
     assert timedelta(days=3, hours=23) < lives_for <= timedelta(days=4)

@@ -1,0 +1,41 @@
+"""A table that a job type makes in a process of its own, published in one of the formats that it can be had in.
+
+The child gives what `written` of service/tables/convert.py gives.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from service.files.disk import told_apart
+from service.tables.formats import Format
+from workers.context import JobContext
+
+FORMATS = tuple(Format)
+LARGEST = 4 << 30
+
+
+async def publish_table(
+    job: JobContext, items: AsyncIterator[bytes], stem: str, wanted: Format, told: Callable[[int], None]
+) -> None:
+    """The worker's side: take the items, tell how many rows are written, and make the file an output of the job."""
+    async for item in items:
+        if not item:
+            break
+        told(int(item))
+    async with job.create_output(f"{stem}.{wanted}", wanted.mime_type, formats=FORMATS) as writer:
+        async for item in items:
+            await writer.write(item)
+
+
+@asynccontextmanager
+async def work_folder() -> AsyncIterator[Path]:
+    """A folder of one piece of work, gone with the block."""
+    with told_apart():
+        folder = await asyncio.to_thread(tempfile.TemporaryDirectory, prefix="lavori-")
+    try:
+        yield Path(folder.name)
+    finally:
+        await asyncio.shield(asyncio.to_thread(folder.cleanup))
