@@ -58,8 +58,9 @@ FEATURES = (
 OPEN = (health, problems, scrape, openapi, viewer)
 TABLES = (jobs_openapi, types_openapi, files_openapi, access_openapi, dovuti_openapi, operations)
 POOL_SIZE = 16
-WAIT_SECONDS = 4.0
-STATEMENT_SECONDS = 12.0  # a list may take 10: PostgreSQL itself ends it then
+WAIT_SECONDS = 1.0  # for a connection, while all are in use
+CONNECT_SECONDS = 4.0
+STATEMENT_SECONDS = 9.0  # a list may take 8, and PostgreSQL itself ends it before
 LANGUAGE = "/{lang:[A-Za-z][A-Za-z]|lang}"
 
 
@@ -121,6 +122,7 @@ async def database(app: web.Application) -> AsyncIterator[None]:
         application="lavori api",
         statement_seconds=STATEMENT_SECONDS,
         wait_seconds=WAIT_SECONDS,
+        connect_seconds=CONNECT_SECONDS,
         on_wait=app[METRICS].process.pool_wait.observe,
     )
     app[POOL] = pool

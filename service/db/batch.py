@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 
 import asyncpg
 
+from service.db.line import GOES_FIRST
 from service.errors import Unavailable
 
 Item = TypeVar("Item")
@@ -55,7 +56,9 @@ class Batcher(Generic[Item, Result]):
         self._waiting.append((item, future))
         if len(self._flushers) < self._concurrency:
             # It works for many: what it logs must not carry the facts of the one request that woke it.
-            flusher = asyncio.create_task(self._run(), context=Context())
+            context = Context()
+            context.run(GOES_FIRST.set, True)  # noqa: FBT003 - a context variable takes its value alone
+            flusher = asyncio.create_task(self._run(), context=context)
             self._flushers.add(flusher)
             flusher.add_done_callback(self._flushers.discard)
         return future
@@ -85,6 +88,11 @@ class Batcher(Generic[Item, Result]):
         except asyncio.CancelledError:
             _fail(batch, Unavailable("the service is shutting down"))
             raise
+        except (
+            TimeoutError
+        ) as error:  # the database hangs: who waits has waited as long, and would for as long again
+            late, self._waiting = self._waiting, deque()
+            _fail([*batch, *late], error)
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the callers, not to this loop
             _fail(batch, error)
         else:

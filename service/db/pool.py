@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from service.db.line import Line
 from service.errors import Unavailable
 
 # What asyncpg raises when PostgreSQL can't be reached or can't take work now (08, 53, 57P0x, 25006).
@@ -27,25 +28,47 @@ async def _keep_as_it_is(_: asyncpg.Connection) -> None:
     """Replace asyncpg's reset on release: no session's state is ever changed, and it costs a round trip."""
 
 
-class TimedPool(asyncpg.Pool):
-    """Tells `on_wait` how many seconds each caller waited for a connection; none waits longer than `wait_seconds`.
+class LinedPool(asyncpg.Pool):
+    """Hands its connections out in the order of asking, and tells `on_wait` how many seconds each caller waited.
 
-    asyncpg takes that time also for how long it may take to call back a statement that was given up. Without it, a
-    server that hangs would keep the caller for as long as it hangs.
+    `line` is as long as there are connections. `connect_seconds` is how long a new connection may take, and also how
+    long asyncpg may take to call back a statement that was given up: without it, a server that hangs would keep the
+    caller for as long as it hangs.
     """
 
     def __init__(
-        self, *args: object, on_wait: Callable[[float], object], wait_seconds: float | None, **kwargs: Any
+        self,
+        *args: object,
+        line: Line,
+        on_wait: Callable[[float], object],
+        connect_seconds: float | None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self._on_wait, self._wait_seconds = on_wait, wait_seconds
+        self._line, self._on_wait, self._connect_seconds = line, on_wait, connect_seconds
+        self._handed_out: set[PoolConnectionProxy] = set()
 
     # A private method, because every way to a connection leads through it; tests/integration/test_pool.py watches.
     async def _acquire(self, timeout: float | None) -> PoolConnectionProxy:
         began = time.perf_counter()
-        connection: PoolConnectionProxy = await super()._acquire(timeout or self._wait_seconds)  # type: ignore[misc]
+        await self._line.enter()
+        try:
+            connection: PoolConnectionProxy = await super()._acquire(timeout or self._connect_seconds)  # type: ignore[misc]
+        except BaseException:
+            self._line.leave()
+            raise
+        self._handed_out.add(connection)
         self._on_wait(time.perf_counter() - began)
         return connection
+
+    async def release(self, connection: PoolConnectionProxy, *, timeout: float | None = None) -> None:
+        """Take a connection back, even one that broke meanwhile, and let the next caller in."""
+        try:
+            await super().release(connection, timeout=timeout)
+        finally:
+            if connection in self._handed_out:
+                self._handed_out.remove(connection)
+                self._line.leave()
 
 
 async def create_pool(
@@ -55,19 +78,22 @@ async def create_pool(
     application: str = "lavori",
     statement_seconds: float = 30,
     wait_seconds: float | None = None,
+    connect_seconds: float | None = None,
     on_wait: Callable[[float], object] = lambda _: None,
 ) -> asyncpg.Pool:
     """Open a pool of at most `size` connections; raises Unavailable when the server does not answer.
 
-    A statement may take `statement_seconds`, a connection 5 s to make, and a caller waits `wait_seconds` for a free
-    one. `on_wait` is told the seconds that each caller waited.
+    A statement may take `statement_seconds`, and a connection `connect_seconds` to make (5 at most). Who finds no free
+    one waits `wait_seconds` in line, and is then told Unavailable; who finds a thousand waiting is told so at once.
+    `on_wait` is told the seconds that each caller waited.
     """
     try:
         return await asyncio.wait_for(
-            TimedPool(
+            LinedPool(
                 dsn,
+                line=Line(size, what="the database", wait_seconds=wait_seconds),
                 on_wait=on_wait,
-                wait_seconds=wait_seconds,
+                connect_seconds=connect_seconds,
                 min_size=min(2, size),
                 max_size=size,
                 max_queries=50_000,

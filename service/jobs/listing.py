@@ -16,6 +16,7 @@ from multidict import MultiDict, MultiMapping
 from service.access.middleware import principal_of
 from service.access.principal import Permission, Principal
 from service.db.connection import Connection
+from service.db.line import Line
 from service.errors import Malformed, Unavailable
 from service.jobs.asked import base_url
 from service.jobs.core import CORE
@@ -33,7 +34,8 @@ LABEL = "label."
 MOST_WORDS = 10
 # A list may be slow, where no index helps; at once only so many are, so that they never take every connection.
 LISTS_AT_ONCE = 6
-PLAN = "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL statement_timeout = '10s'"
+WAIT_SECONDS, LIST_SECONDS = 1.0, 8.0
+PLAN = "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL statement_timeout = '7s'"
 
 
 class ListIn(Schema):
@@ -78,17 +80,28 @@ class Lists:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        self._gate = asyncio.Semaphore(LISTS_AT_ONCE)
+        self._line = Line(LISTS_AT_ONCE, what="lists", wait_seconds=WAIT_SECONDS)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection that plans each statement for its values, and gives up after ten seconds: Unavailable."""
-        try:
-            async with self._gate, self._pool.acquire() as connection, connection.transaction(readonly=True):
-                await connection.execute(PLAN)
-                yield connection
-        except asyncpg.QueryCanceledError:
-            raise Unavailable("the list took too long: narrow it, by created_from for instance") from None
+        """A connection that plans each statement for its values.
+
+        Raises Unavailable where there is no room soon, and when what is done in the block takes more than 8 s.
+        """
+        async with self._line.place():
+            limit = asyncio.timeout(LIST_SECONDS)
+            try:
+                async with (
+                    limit,
+                    self._pool.acquire() as connection,
+                    connection.transaction(readonly=True),
+                ):
+                    await connection.execute(PLAN)
+                    yield connection
+            except (TimeoutError, asyncpg.QueryCanceledError) as error:
+                if isinstance(error, TimeoutError) and not limit.expired():
+                    raise  # PostgreSQL can't be reached
+                raise Unavailable("the list took too long: narrow it, by created_from for instance") from None
 
 
 LISTS = web.AppKey("lists", Lists)

@@ -65,6 +65,7 @@ async def test_who_does_not_finish_a_request_is_hung_up_on_and_costs_others_noth
     async with process.session() as client:
         made = await ask(client, "POST", "/api/jobs", json={"type": "echo"})
         path = f"/api/jobs/{made.body['id']}"
+        usual = await p99_of_polls(client, path, 2)
         began = time.monotonic()
         slow = await asyncio.gather(*(connect(process, halves[n % 3]) for n in range(300)))
         dripping = asyncio.create_task(drip(slow[1][1]))
@@ -72,7 +73,7 @@ async def test_who_does_not_finish_a_request_is_hung_up_on_and_costs_others_noth
         await kept_reader.readuntil(b'{"status":"ok"}')
         waiting = asyncio.create_task(ask(client, "GET", f"{path}?wait=14"))
         uploading = asyncio.create_task(upload_slowly(settings, process))
-        assert await p99_of_polls(client, path, 8) < 0.2
+        assert await p99_of_polls(client, path, 8) < 2 * usual + 0.2
         for reader, _ in slow:
             async with asyncio.timeout(6):
                 with suppress(ConnectionError):
@@ -188,8 +189,8 @@ async def test_two_thousand_requests_at_once_are_answered_in_time_or_sent_away(
                     answer = await ask(client, "POST", f"/api/jobs/{job_id}/suspend")
                 case 3:
                     answer = await ask(client, "PATCH", f"/api/jobs/{job_id}", json={"description": str(n)})
-                case _:
-                    answer = await ask(client, "GET", "/api/jobs?limit=5")
+                case _:  # it reads through all jobs, for each another answer
+                    answer = await ask(client, "GET", f"/api/jobs?limit=1&count=true&q=nothing{n}")
             if answer.status in (429, 503):
                 assert answer.headers["Retry-After"]
             return answer.status, time.monotonic() - began
@@ -211,12 +212,12 @@ async def test_slow_readers_of_downloads_cost_others_nothing(settings: Settings,
         head = (
             f"GET {path}/attachment HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {settings.admin_key}\r\n\r\n"
         )
-        before = process.memory
+        usual, before = await p99_of_polls(client, path, 2), process.memory
         slow = await asyncio.gather(*(connect(process, head.encode()) for _ in range(100)))
         try:
             for reader, _ in slow:
                 assert b" 200 " in await reader.readline()
-            assert await p99_of_polls(client, path, 3) < 0.2
+            assert await p99_of_polls(client, path, 3) < 2 * usual + 0.2
             assert process.memory - before < len(slow) * MIB
         finally:
             for _, writer in slow:

@@ -142,6 +142,20 @@ async def test_past_its_bound_it_refuses_at_once_and_recovers() -> None:
     assert await batcher.put(3) == 6
 
 
+async def test_when_the_database_hangs_all_who_wait_are_told_at_once() -> None:
+    flushes = Flushes(held=True)
+    flushes.bad[1] = TimeoutError()
+    batcher = Batcher(flushes, concurrency=1, max_items=1)
+    futures = [batcher.put(1)]
+    await turns()
+    futures += [batcher.put(2), batcher.put(3)]
+    flushes.open.set()
+    answers = await asyncio.gather(*futures, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [TimeoutError] * 3
+    assert flushes.batches == [[1]]
+    assert await batcher.put(4) == 8
+
+
 async def test_join_waits_for_all_that_was_put() -> None:
     flushes = Flushes(held=True)
     batcher = Batcher(flushes, max_items=1)

@@ -8,12 +8,17 @@ import asyncpg
 import orjson
 from aiohttp import ClientSession
 
+from asking import ask
 from filling import all_pages, fill, listed, put
-from service.jobs.listing import PLAN, Lists
+from service.jobs.listing import LISTS_AT_ONCE, PLAN, Lists
 from service.jobs.orders import FILTERS, NEWEST, ORDERS
 from service.jobs.pages import Question, Spot, page
 
 MANY = 20_000
+HELD_BACK = """
+SELECT count(*) FROM pg_locks
+WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 
 
 async def test_pages_show_each_job_once_while_others_come_in_and_change(
@@ -200,3 +205,22 @@ async def test_a_list_shows_what_the_caller_may_see(api: ClientSession, pool: as
                 page = await response.json()
             assert {job["id"] for job in page["jobs"]} == visible, (role, query)
             assert page["count"] == len(visible)
+
+
+async def test_lists_that_find_no_room_are_sent_away_while_others_go_on(
+    api: ClientSession, pool: asyncpg.Pool
+) -> None:
+    await put(pool)
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE")
+        slow = [asyncio.create_task(ask(api, "GET", "/api/jobs")) for _ in range(LISTS_AT_ONCE)]
+        async with asyncio.timeout(10):
+            while await connection.fetchval(HELD_BACK) < LISTS_AT_ONCE:
+                await asyncio.sleep(0.02)
+        refused = await asyncio.gather(*(ask(api, "GET", "/api/jobs") for _ in range(50)))
+        assert {one.status for one in refused} == {503}
+        assert all(int(one.headers["Retry-After"]) > 0 for one in refused)
+        assert (await ask(api, "GET", "/api/me")).status == 200
+        assert not any(one.done() for one in slow)
+    assert {one.status for one in await asyncio.gather(*slow)} == {200}
+    assert (await ask(api, "GET", "/api/jobs")).status == 200
