@@ -71,7 +71,7 @@ class JobContext:
         self.created_at: datetime = row["created_at"]
         self.started_at: datetime = row["started_at"]
         self.args = args
-        self._timeout_seconds: int = row["timeout_seconds"]
+        self.timeout_seconds: int = row["timeout_seconds"]
         self.attachment = (
             Attachment(
                 row["attachment_name"],
@@ -149,7 +149,7 @@ class JobContext:
             mime_type=mime_type,
             blob=writer.blob,
             created_by=self.created_by,
-            lifetime=LIFETIME + timedelta(seconds=self._timeout_seconds),
+            lifetime=LIFETIME + timedelta(seconds=self.timeout_seconds),
         )
         self.outputs.append(Output(uuid7(), file_id, tuple(formats)))
 

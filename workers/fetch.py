@@ -31,8 +31,9 @@ async def fetch_attachment(job: JobContext, row: asyncpg.Record) -> None:
         async with job.storage.create(None) as writer:
             async for chunk in response.iter_chunks(job.settings.max_attachment):
                 await writer.write(chunk)
-    name = clean_name(row["attachment_name"] or _name(response) or Address(row["attachment_url"]).name)
-    mime_type = row["attachment_mime_type"] or _mime_type(response, name)
+    given: str | None = row["attachment_name"]
+    name = clean_name(given) if given else name_of(response, Address(row["attachment_url"]).name)
+    mime_type = row["attachment_mime_type"] or mime_type_of(response, name)
     file_id = await insert_file(
         job.pool,
         tenant_id=job.tenant_id,
@@ -66,12 +67,13 @@ async def attach_if_held(
     return await connection.fetchval(ATTACH, job_id, lease_id, file_id, name, mime_type) is not None
 
 
-def _name(response: OutboundResponse) -> str | None:
+def name_of(response: OutboundResponse, otherwise: str) -> str:
+    """The name that the server gives the file; else the other one. Either is cleaned."""
     header = response.headers.get("Content-Disposition", "")
-    return disposition_parameters(header, ("attachment", "inline")).get("filename")
+    return clean_name(disposition_parameters(header, ("attachment", "inline")).get("filename") or otherwise)
 
 
-def _mime_type(response: OutboundResponse, name: str) -> str:
+def mime_type_of(response: OutboundResponse, name: str) -> str:
     """What the server says it is; of one that knows nothing of it, what the name says."""
     declared = media_type(response.headers.get("Content-Type"), name)
     return media_type(None, name) if declared == UNKNOWN_TYPE else declared

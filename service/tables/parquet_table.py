@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from service.sandbox.child import Refusal
 from service.tables.rows import BATCH, Rows, distinct, plain, simple
 
-GROUP_ROWS, GROUP_BYTES = 131_072, 32 << 20
+GROUP_ROWS, GROUP_BYTES = 65_536, 32 << 20
 LARGEST_FOOTER = 64 << 20
 
 
@@ -48,6 +48,7 @@ def write(rows: Rows, path: Path) -> Iterator[int]:
             ):
                 writer.write_table(pa.Table.from_batches(gathered))
                 gathered.clear()
+                pa.default_memory_pool().release_unused()  # else the process keeps twice as much
             yield len(batch)
         if gathered:
             writer.write_table(pa.Table.from_batches(gathered))

@@ -45,6 +45,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _OF_BODIES = frozenset(
     {"content-type", "content-encoding", "content-language"}
 )  # they go wherever the body goes
+_OF_RANGES = frozenset({"range", "if-range"})  # they say nothing of who asks
 _CHUNK = 256 * 1024
 _FAULTS = (ClientError, HttpProcessingError, OSError, ValueError)
 _NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
@@ -119,7 +120,7 @@ class OutboundClient:
             given = CIMultiDict(
                 (name, value)
                 for name, value in given.items()
-                if (body is not None if name.lower() in _OF_BODIES else same)
+                if (body is not None if name.lower() in _OF_BODIES else same or name.lower() in _OF_RANGES)
             )
             url = target
         raise OutboundFailed(f"{url.host} redirects more than {MOST_REDIRECTS} times")
