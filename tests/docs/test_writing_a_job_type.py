@@ -1,5 +1,6 @@
 """The job type of docs/writing-a-job-type.md, run as it stands."""
 
+import ast
 import re
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -41,6 +42,13 @@ def count_word(tmp_path: Path) -> JobType:
 def test_it_has_as_few_lines_as_promised() -> None:
     (source,) = blocks()
     assert len([line for line in source.splitlines() if line.strip()]) <= 20
+
+
+def test_the_other_examples_are_python_too() -> None:
+    others = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    assert len(others) == 3
+    for source in others:
+        compile(source, "the page", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
 async def test_it_runs(count_word: JobType, database_url: str, redis_url: str, tmp_path: Path) -> None:

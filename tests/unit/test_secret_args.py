@@ -5,6 +5,8 @@ from uuid import UUID
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from marshmallow import Schema, fields
 
 import picky_jobs
@@ -104,6 +106,28 @@ def test_what_comes_back_hidden_stands_for_what_is_kept() -> None:
         "login": {"host": "new", "password": "two of 8"},
         "tokens": {"x": "new", "y/z": "five"},
     }
+
+
+WORD = st.text(max_size=8).filter(lambda word: word != "***")
+LOGIN = st.fixed_dictionaries(
+    {}, optional={"host": WORD, "password": st.none() | st.text("x", min_size=8, max_size=9)}
+)
+ANY_ARGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "note": st.text(max_size=5), "password": WORD, "pin": st.integers(0, 9_999), "login": LOGIN,
+        "logins": st.lists(LOGIN, max_size=3), "tokens": st.dictionaries(WORD, WORD, max_size=3),
+        "headers": st.dictionaries(st.sampled_from(["Accept", "Cookie", "a/b~c"]), WORD),
+        "vault": st.dictionaries(WORD, WORD, min_size=1, max_size=2), "words": st.lists(WORD, max_size=3),
+    },
+)  # fmt: skip
+
+
+@given(ANY_ARGS)
+def test_whatever_was_shown_can_be_sent_back(args: dict[str, Any]) -> None:
+    kept = keep_args(SEALER, PARAMS, args, PLACE)
+    assert filled_in(PARAMS, orjson.loads(kept.shown), args) == args
+    assert orjson.loads(SEALER.open(kept.sealed, PLACE) if kept.sealed else kept.shown) == args
 
 
 def test_an_item_of_a_list_keeps_its_secret_only_as_it_was_and_where_it_was() -> None:
