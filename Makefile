@@ -39,8 +39,8 @@ check: .venv/dev.lock  ## style, types, import directions, dependencies, and the
 	@$(BIN)/deptry .
 	@test ! -e .coverage || $(BIN)/coverage report --fail-under=$(COVERAGE_FLOOR)
 
-bench: .venv/dev.lock  ## measure import_dovuti on this machine
-	@$(BIN)/python -m benchmarks.import_dovuti $(ARGS)
+bench: .venv/dev.lock  ## measure this machine (ARGS="import http" for some, ARGS=--help for more)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 schema: .venv/run.lock  ## bring the database of DATABASE_URL to this version's schema
 	@$(BIN)/lavori migrate

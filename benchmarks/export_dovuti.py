@@ -1,13 +1,11 @@
-"""Measure export_dovuti, and check what comes out: python -m benchmarks.export_dovuti.
+"""export_dovuti in each of its formats, and whether what comes out is right.
 
-Servers, API and worker are started for it, the worker as a process of its own. The report is downloaded over its
-link and read by another library (openpyxl, DuckDB), whose count and sum must be PostgreSQL's. Shown are rows per
-second, the file's size, and peak memory.
+The report is downloaded over its link and read by another library (openpyxl, DuckDB), whose count and sum must be
+PostgreSQL's.
 """
 
 import argparse
 import asyncio
-import logging
 import tempfile
 from datetime import datetime
 from decimal import Decimal
@@ -16,10 +14,11 @@ from pathlib import Path
 import asyncpg
 import duckdb
 import openpyxl
-import uvloop
 from aiohttp import ClientSession
 
-from benchmarks.import_dovuti import SERVICE, system
+from benchmarks.figures import Figure
+from benchmarks.import_dovuti import SERVICE, peaks
+from benchmarks.system import running_system
 
 MAKE = """
 INSERT INTO dovuti
@@ -29,6 +28,7 @@ SELECT 1, $1::uuid, to_char(300000000000000000 + n, 'FM000000000000000000'), to_
        gen_random_uuid()
 FROM generate_series(1, $2::int) AS n
 """
+FORMATS = ("csv", "xlsx", "json", "parquet")
 SUMS = "SELECT count(*), sum(amount) FROM dovuti"
 READERS = {"csv": "read_csv", "json": "read_json", "parquet": "read_parquet"}
 
@@ -63,41 +63,41 @@ async def export(api: ClientSession, wanted: str, path: Path) -> float:
     return (ended - began).total_seconds()
 
 
-def room(folder: Path) -> Path:
-    """A place for the servers, which may run as another user."""
-    folder.chmod(0o755)
-    (folder / "system").mkdir()
-    return folder / "system"
-
-
-async def measure(rows: int, formats: list[str]) -> None:
-    """Measure, check and print."""
+async def measure(asked: argparse.Namespace) -> list[Figure]:
+    """All formats in turns."""
+    rows: int = asked.rows
+    rates: dict[str, list[float]] = {wanted: [] for wanted in FORMATS}
+    sizes: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        async with system(room(folder)) as (dsn, api, told):
-            connection = await asyncpg.connect(dsn)
-            await connection.execute(MAKE, SERVICE, rows)
-            await connection.execute("VACUUM ANALYZE dovuti")
-            expected = tuple(await connection.fetchrow(SUMS))
-            await connection.close()
-            print("| format | rows/s | seconds | MiB | read back | equal |\n|---|---|---|---|---|---|")
-            for wanted in formats:
-                path = folder / f"report.{wanted}"
-                seconds = await export(api, wanted, path)
-                count, total = await asyncio.to_thread(sums, path, wanted)
-                size = path.stat().st_size / (1 << 20)
-                print(
-                    f"| {wanted} | {rows / seconds:,.0f} | {seconds:.1f} | {size:.1f} | {count:,} rows, {total} "
-                    f"| {(count, total) == expected} |"
-                )
-            worker, child = told()
-    print(f"\n{rows:,} rows; peak memory: worker {worker} MiB, its child {child} MiB")
+        (folder / "system").mkdir()
+        async with (
+            running_system(folder / "system") as system,
+            system.client() as api,
+            peaks(system.worker_pids[0]) as memory,
+        ):
+            expected = await fill(system.database_url, rows)
+            for _ in range(asked.runs):
+                for wanted in FORMATS:
+                    path = folder / f"report.{wanted}"
+                    rates[wanted].append(rows / await export(api, wanted, path))
+                    sizes[wanted] = path.stat().st_size / (1 << 20)
+                    found = await asyncio.to_thread(sums, path, wanted)
+                    if found != expected:
+                        raise SystemExit(f"{wanted} holds {found}, and not {expected}")
+    return [
+        *(Figure(wanted, "rows/s", taken) for wanted, taken in rates.items()),
+        *(Figure(f"size of {wanted}", "MiB", [size]) for wanted, size in sizes.items()),
+        Figure(f"peak memory of the worker, {rows:,} rows", "MiB", memory[:1]),
+        Figure("peak memory of its child that writes", "MiB", memory[1:]),
+    ]
 
 
-if __name__ == "__main__":
-    logging.disable(logging.INFO)
-    words = argparse.ArgumentParser(description=__doc__)
-    words.add_argument("--rows", type=int, default=1_000_000)
-    words.add_argument("--formats", nargs="+", default=["csv", "xlsx", "json", "parquet"])
-    given = words.parse_args()
-    uvloop.run(measure(given.rows, given.formats))
+async def fill(dsn: str, rows: int) -> tuple[int, Decimal]:
+    """Make the dues; answers how many, and the sum of their amounts."""
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(MAKE, SERVICE, rows)
+    await connection.execute("VACUUM ANALYZE dovuti")
+    ((count, total),) = await connection.fetch(SUMS)
+    await connection.close()
+    return count, total

@@ -1,8 +1,7 @@
-"""Measure how soon an idle system starts a job: python -m benchmarks.latency.
+"""How soon an idle system starts a job.
 
-API, worker and servers are processes of their own. One job at a time is submitted, with a pause before each. Shown are
-the times from the client's 201 and from the commit's own timestamp (`created_at`) to the claim (`started_at`), both by
-this machine's one clock, to the millisecond; the aim is 5 ms for the median and 20 ms for the 99th percentile.
+One job at a time is submitted, with a pause before each. Shown are the times from the client's 201 and from the
+commit's own timestamp (`created_at`) to the claim (`started_at`), both by this machine's one clock, to the millisecond.
 """
 
 import argparse
@@ -16,23 +15,35 @@ from typing import Any
 
 from aiohttp import ClientSession
 
-from benchmarks.system import KEY, running_system
+from benchmarks.figures import Figure
+from benchmarks.system import running_system
+
+PAUSE_SECONDS = 0.05
+WARM_UP = 10
 
 
-async def measure(samples: int, pause: float) -> None:
-    """Submit jobs one by one and print the percentiles."""
+async def measure(asked: argparse.Namespace) -> list[Figure]:
+    """Submit jobs one by one; the percentiles of each run."""
+    after: list[list[float]] = []
+    since: list[list[float]] = []
     with tempfile.TemporaryDirectory() as folder:
-        async with (
-            running_system(Path(folder)) as system,
-            ClientSession(system.url, headers={"Authorization": f"Bearer {KEY}"}) as session,
-        ):
-            taken = [await _one(session, pause) for _ in range(samples + 10)][10:]  # the first warm it up
-    _show("201 to running", [after for after, _ in taken])
-    _show("created to running", [since for _, since in taken])
+        async with running_system(Path(folder)) as system, system.client() as session:
+            for _ in range(WARM_UP):
+                await _one(session)
+            for _ in range(asked.runs):
+                taken = [await _one(session) for _ in range(asked.samples)]
+                after.append(_hundredths([one for one, _ in taken]))
+                since.append(_hundredths([one for _, one in taken]))
+    return [
+        Figure("201 to running, p50", "ms", [cuts[49] for cuts in after], most=5),
+        Figure("201 to running, p99", "ms", [cuts[98] for cuts in after], most=20),
+        Figure("created to running, p50", "ms", [cuts[49] for cuts in since]),
+        Figure("created to running, p99", "ms", [cuts[98] for cuts in since]),
+    ]
 
 
-async def _one(session: ClientSession, pause: float) -> tuple[float, float]:
-    await asyncio.sleep(pause)
+async def _one(session: ClientSession) -> tuple[float, float]:
+    await asyncio.sleep(PAUSE_SECONDS)
     async with session.post("/api/jobs", json={"type": "echo", "args": {"n": 1}}) as response:
         answered = time.time()
         made = await response.json()
@@ -52,16 +63,5 @@ async def _ended(session: ClientSession, job_id: str) -> dict[str, Any]:
                 return job
 
 
-def _show(what: str, seconds: list[float]) -> None:
-    cuts = statistics.quantiles(seconds, n=100, method="inclusive")
-    shown = {"p50": cuts[49], "p90": cuts[89], "p99": cuts[98], "max": max(seconds)}
-    figures = "   ".join(f"{name} {1000 * value:5.1f} ms" for name, value in shown.items())
-    print(f"{what:20} {figures}")
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--samples", type=int, default=200)
-    parser.add_argument("--pause", type=float, default=0.05, help="seconds before each job")
-    arguments = parser.parse_args()
-    asyncio.run(measure(arguments.samples, arguments.pause))
+def _hundredths(seconds: list[float]) -> list[float]:
+    return [1000 * cut for cut in statistics.quantiles(seconds, n=100, method="inclusive")]

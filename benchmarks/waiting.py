@@ -1,8 +1,6 @@
-"""Measure clients that wait, half by long poll and half by event stream, on one API process.
+"""Clients that wait, half by long poll and half by event stream, on one API process.
 
-    python -m benchmarks.waiting [--clients 10000] [--idle 20]
-
-Each waits for a job of its own. Shown are the API's memory before and with them, its processor time while nothing
+Each waits for a job of its own. Measured are the API's memory before and with them, its processor time while nothing
 happens, and how long after the answer to a change its waiter has heard of it: of changes one after the other, and of
 all at once.
 """
@@ -15,14 +13,16 @@ import tempfile
 import time
 from pathlib import Path
 
-import uvloop
 from aiohttp import ClientSession
 
+from benchmarks.figures import Figure
 from benchmarks.system import KEY, System, cpu_seconds, memory_mib, running_system
 
 BATCH = 1_000
 CHANGES = 300
 WAIT_SECONDS = 60
+IDLE_SECONDS = 10
+SETTLE_SECONDS = 2
 
 
 class Client:
@@ -78,58 +78,52 @@ async def suspend(session: ClientSession, job_id: str) -> float:
     return time.perf_counter()
 
 
-def quantiles(seconds: list[float]) -> str:
-    points = statistics.quantiles(seconds, n=100)
-    return f"p50 {points[49] * 1000:.1f} ms, p95 {points[94] * 1000:.1f} ms, max {max(seconds) * 1000:.1f} ms"
+async def measure(asked: argparse.Namespace) -> list[Figure]:
+    """Each run on a system of its own; a figure's values are those of the runs."""
+    runs = [await _run(asked.clients) for _ in range(asked.runs)]
+    before, holding, idle, p50, p95, last = zip(*runs, strict=True)
+    clients = f"{asked.clients:,} clients"
+    return [
+        Figure("memory of the API before", "MiB", before),
+        Figure(f"memory with {clients}", "MiB", holding, most=400),
+        Figure(f"processor time while {clients} wait for nothing", "%", idle, most=5),
+        Figure("from a change to its waiter, p50", "ms", p50),
+        Figure("from a change to its waiter, p95", "ms", p95, most=250),
+        Figure("from a change of all to the last waiter", "ms", last),
+    ]
 
 
-async def measure(clients: int, idle_seconds: float) -> None:
+async def _run(clients: int) -> tuple[float, ...]:
     with tempfile.TemporaryDirectory() as folder:
-        async with running_system(Path(folder), workers=0) as system:
-            headers = {"Authorization": f"Bearer {KEY}"}
-            async with ClientSession(system.url, headers=headers) as session:
-                ids = await submit(session, clients)
-                before = memory_mib(system.api_pid)
-                waiting = [Client(system, job_id, streams=n % 2 == 0) for n, job_id in enumerate(ids)]
-                tasks = []
-                for start in range(0, clients, 200):
-                    some = waiting[start : start + 200]
-                    tasks += [asyncio.create_task(client.run()) for client in some]
-                    await asyncio.gather(*(client.listening.wait() for client in some))
-                await asyncio.sleep(2)
-                print(
-                    f"{clients} clients wait; memory {before:.0f} MiB before, {memory_mib(system.api_pid):.0f} MiB now"
-                )
-                used, began = cpu_seconds(system.api_pid), time.perf_counter()
-                await asyncio.sleep(idle_seconds)
-                share = (cpu_seconds(system.api_pid) - used) / (time.perf_counter() - began)
-                print(f"idle for {idle_seconds:.0f} s: {share * 100:.1f} % of a processor")
-                late = []
-                for client in waiting[:CHANGES]:
-                    answered = await suspend(session, client.job_id)
-                    late.append(max(0.0, await client.heard - answered))
-                print(f"{CHANGES} changes one after the other: {quantiles(late)}")
-                rest = waiting[CHANGES:]
-                began = time.perf_counter()
-                async with session.post(
-                    "/api/jobs/actions", json={"action": "suspend", "filter": {"status": "pending"}}
-                ) as response:
-                    await response.read()
-                took = time.perf_counter() - began
-                heard = await asyncio.gather(*(client.heard for client in rest))
-                print(
-                    f"all {len(rest)} others changed in {took:.1f} s; the last one heard of it"
-                    f" {max(0.0, max(heard) - began - took) * 1000:.0f} ms after"
-                )
-                print(f"memory {memory_mib(system.api_pid):.0f} MiB after")
-                await asyncio.gather(*tasks)
+        async with running_system(Path(folder), workers=0) as system, system.client() as session:
+            ids = await submit(session, clients)
+            before = memory_mib(system.api_pid)
+            waiting = [Client(system, job_id, streams=n % 2 == 0) for n, job_id in enumerate(ids)]
+            tasks = []
+            for start in range(0, clients, 200):
+                some = waiting[start : start + 200]
+                tasks += [asyncio.create_task(client.run()) for client in some]
+                await asyncio.gather(*(client.listening.wait() for client in some))
+            await asyncio.sleep(SETTLE_SECONDS)
+            holding = memory_mib(system.api_pid)
+            used, began = cpu_seconds(system.api_pid), time.perf_counter()
+            await asyncio.sleep(IDLE_SECONDS)
+            idle = 100 * (cpu_seconds(system.api_pid) - used) / (time.perf_counter() - began)
+            late = []
+            alone = min(CHANGES, clients // 2)
+            for client in waiting[:alone]:
+                answered = await suspend(session, client.job_id)
+                late.append(1000 * max(0.0, await client.heard - answered))
+            changed = await suspend_all(session)
+            heard = await asyncio.gather(*(client.heard for client in waiting[alone:]))
+            await asyncio.gather(*tasks)
+    cuts = statistics.quantiles(late, n=100)
+    return before, holding, idle, cuts[49], cuts[94], 1000 * max(0.0, max(heard) - changed)
 
 
-if __name__ == "__main__":
-    arguments = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    arguments.add_argument("--clients", type=int, default=10_000)
-    arguments.add_argument("--idle", type=float, default=20.0)
-    given = arguments.parse_args()
-    uvloop.run(measure(given.clients, given.idle))
+async def suspend_all(session: ClientSession) -> float:
+    """Suspend what still waits; answers when that was answered."""
+    asked = {"action": "suspend", "filter": {"status": "pending"}}
+    async with session.post("/api/jobs/actions", json=asked) as response:
+        await response.read()
+    return time.perf_counter()
