@@ -20,11 +20,14 @@ CREATE TABLE tenants (
     account_code   text,
     database_name  text,
     caps           jsonb NOT NULL DEFAULT '{}',       -- {queued, running, storage_bytes, requests_per_minute, waiters}
+    key_requests_per_minute integer CHECK (key_requests_per_minute > 0),   -- of the tenant's requests, what one key may take
     retention      jsonb NOT NULL DEFAULT '{}',       -- days by kind: {jobs, messages, attachments, outputs}
     link_seconds   integer NOT NULL DEFAULT 604800 CHECK (link_seconds > 0),
     version        integer NOT NULL DEFAULT 1,
     created_at     timestamptz(3) NOT NULL DEFAULT now()
 );
+
+CREATE INDEX tenants_with_a_running_cap ON tenants (id) WHERE caps ->> 'running' IS NOT NULL;   -- which each claim asks for
 
 INSERT INTO tenants (code, name) VALUES ('default', 'Default');
 
@@ -62,6 +65,28 @@ CREATE TABLE files (                                   -- bytes in storage: writ
     expires_at   timestamptz(3)                        -- null while something uses it; else purge removes row and bytes
 );
 CREATE INDEX files_expired ON files (expires_at) WHERE expires_at IS NOT NULL;
+
+-- How many bytes a tenant has in storage, kept as job_tallies below are, and folded with them.
+CREATE TABLE file_tallies (
+    tenant_id  integer NOT NULL,
+    bytes      bigint NOT NULL
+);
+CREATE INDEX file_tallies_of_tenant ON file_tallies (tenant_id);
+
+CREATE FUNCTION tally_files() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO file_tallies SELECT tenant_id, sum(size) FROM now_files GROUP BY tenant_id;
+    ELSE
+        INSERT INTO file_tallies SELECT tenant_id, -sum(size) FROM former_files GROUP BY tenant_id;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER files_come AFTER INSERT ON files REFERENCING NEW TABLE AS now_files
+    FOR EACH STATEMENT EXECUTE FUNCTION tally_files();
+CREATE TRIGGER files_go AFTER DELETE ON files REFERENCING OLD TABLE AS former_files
+    FOR EACH STATEMENT EXECUTE FUNCTION tally_files();
+
 
 CREATE TABLE job_definitions (
     id                         uuid PRIMARY KEY,
@@ -185,6 +210,34 @@ CREATE TRIGGER jobs_change AFTER UPDATE ON jobs REFERENCING OLD TABLE AS former_
     FOR EACH STATEMENT EXECUTE FUNCTION tally_jobs();
 CREATE TRIGGER jobs_go AFTER DELETE ON jobs REFERENCING OLD TABLE AS former_jobs
     FOR EACH STATEMENT EXECUTE FUNCTION tally_jobs();
+
+-- How much is left under a tenant's cap; null where it has none. Who asks holds the cap until the end of its
+-- transaction, so that no two fill the last place; being volatile, each sees what the one before it has committed.
+CREATE FUNCTION room_to_queue(asked integer) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    cap bigint := (SELECT caps ->> 'queued' FROM tenants WHERE id = asked);
+BEGIN
+    IF cap IS NULL THEN RETURN NULL; END IF;
+    PERFORM pg_advisory_xact_lock(1, asked);
+    RETURN cap - (SELECT coalesce(sum(jobs), 0) FROM job_tallies
+                  WHERE tenant_id = asked AND status IN ('pending', 'suspended'));
+END $$;
+CREATE FUNCTION room_to_run(asked integer) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    cap bigint := (SELECT caps ->> 'running' FROM tenants WHERE id = asked);
+BEGIN
+    IF cap IS NULL THEN RETURN NULL; END IF;
+    PERFORM pg_advisory_xact_lock(2, asked);
+    RETURN cap - (SELECT coalesce(sum(jobs), 0) FROM job_tallies WHERE tenant_id = asked AND status = 'running');
+END $$;
+CREATE FUNCTION room_to_store(asked integer) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    cap bigint := (SELECT caps ->> 'storage_bytes' FROM tenants WHERE id = asked);
+BEGIN
+    IF cap IS NULL THEN RETURN NULL; END IF;
+    PERFORM pg_advisory_xact_lock(3, asked);
+    RETURN cap - (SELECT coalesce(sum(bytes), 0) FROM file_tallies WHERE tenant_id = asked);
+END $$;
 
 CREATE TABLE job_requests (                            -- what was asked for: wide, changed only by people
     job_id                     uuid PRIMARY KEY REFERENCES jobs ON DELETE CASCADE,
@@ -337,8 +390,8 @@ CREATE TABLE outbox (                                  -- notices, owed since th
 CREATE INDEX outbox_due ON outbox (next_at) WHERE state = 'pending';
 CREATE INDEX outbox_of_job ON outbox (job_id) WHERE job_id IS NOT NULL;
 
-CREATE TABLE audit (
-    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+CREATE TABLE audit (                                   -- who did what to what: only ever added to
+    id           bigint GENERATED ALWAYS AS IDENTITY,
     tenant_id    integer NOT NULL,
     at           timestamptz(3) NOT NULL DEFAULT now(),
     principal    text NOT NULL,
@@ -348,10 +401,18 @@ CREATE TABLE audit (
     object_id    text,
     address      text,
     request_id   text,
-    changes      json
+    changes      json,                                 -- {field: [before, after]}, without secrets
+    PRIMARY KEY (tenant_id, at, id)
 );
-CREATE INDEX audit_newest ON audit (tenant_id, id DESC);
+CREATE INDEX audit_of_object ON audit (tenant_id, object_id, at, id);
 CREATE INDEX audit_of_deleted_jobs ON audit (tenant_id, at) WHERE object_type = 'job' AND action = 'delete';
+
+CREATE FUNCTION refuse_to_change_the_audit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the audit is only ever added to';
+END $$;
+CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_the_audit();
 
 -- The dues that import_dovuti keeps ---------------------------------------------------------------------------------
 

@@ -9,7 +9,9 @@ from aiohttp import web
 
 from service.access import openapi as access_openapi
 from service.access import routes as access_routes
+from service.access import tenant_openapi, tenant_routes, trail
 from service.access.identities import identities
+from service.access.limits import limits
 from service.access.middleware import authenticate, is_open, open_to_all
 from service.access.store import ensure_admin_key
 from service.db.pool import create_pool
@@ -48,6 +50,8 @@ FEATURES = (
     types,
     files_routes,
     access_routes,
+    tenant_routes,
+    trail,
     dovuti_routes,
     health,
     problems,
@@ -56,7 +60,15 @@ FEATURES = (
     viewer,
 )
 OPEN = (health, problems, scrape, openapi, viewer)
-TABLES = (jobs_openapi, types_openapi, files_openapi, access_openapi, dovuti_openapi, operations)
+TABLES = (
+    jobs_openapi,
+    types_openapi,
+    files_openapi,
+    access_openapi,
+    tenant_openapi,
+    dovuti_openapi,
+    operations,
+)
 POOL_SIZE = 16
 WAIT_SECONDS = 1.0  # for a connection, while all are in use
 CONNECT_SECONDS = 4.0
@@ -80,6 +92,7 @@ def create_app(settings: Settings, job_types: JobTypes) -> web.Application:
             measurements,
             identities,
             jobs,
+            limits,
             backlog,
             watch.hub_of,
             listing.lists_of,
@@ -154,4 +167,5 @@ async def jobs(app: web.Application) -> AsyncIterator[None]:
         app[SYSTEM],
     )
     yield
+    await app[CORE].capped.join()
     await dispatcher.close()

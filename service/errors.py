@@ -14,7 +14,7 @@ class LavoriError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
     title: ClassVar[str] = "Internal error"
-    retry_after: ClassVar[int | None] = None
+    retry_after: int | None = None  # seconds
 
 
 class Malformed(LavoriError):
@@ -181,11 +181,20 @@ class RateLimited(LavoriError):
     status, code, title = 429, "rate_limited", "Too many requests"
     retry_after = 1
 
+    def __init__(self, detail: str, seconds: int = 1) -> None:
+        self.retry_after = seconds
+        super().__init__(detail)
 
-class CapExceeded(RateLimited):
+
+class CapExceeded(LavoriError):
     """A cap of the tenant is reached."""
 
-    code, title = "cap_exceeded", "Cap exceeded"
+    status, code, title = 429, "cap_exceeded", "Cap exceeded"
+    retry_after = 5
+
+    def __init__(self, cap: str, limit: int) -> None:
+        self.cap, self.limit = cap, limit
+        super().__init__(f"the tenant's cap {cap} of {limit} is reached")
 
 
 class Unavailable(LavoriError):

@@ -13,6 +13,7 @@ import orjson
 from uuid_utils.compat import uuid7
 
 from service.db.connection import Connection
+from service.files.room import room_of
 from service.files.storage import BlobWriter, Storage
 from service.files.store import LIFETIME, insert_file
 from service.jobs import checkpoints
@@ -134,13 +135,16 @@ class JobContext:
         `formats` are those that it can be had in, its own among them, which its name's ending says: a table in csv,
         xlsx, json or parquet is converted to the others when they are asked for.
 
+        A tenant that may store no more has its job failed by CapExceeded.
+
         Bytes first, row second: the row lives on its own until a day after the job must have ended, and for good once
         the settlement names it.
         """
         own = ending(name)
         if others := set(formats) - {own}:
             require_tables({own, *others})
-        async with self.storage.create(None) as writer:
+        room = await room_of(self.pool, self.tenant_id)
+        async with room.create(self.storage, None) as writer:
             yield writer
         file_id = await insert_file(
             self.pool,

@@ -6,6 +6,7 @@ import asyncpg
 
 from service.errors import OutboundFailed
 from service.files.names import UNKNOWN_TYPE, clean_name, disposition_parameters, media_type
+from service.files.room import room_of
 from service.files.store import insert_file
 from service.jobs.attachment import Address
 from service.web.outbound import OutboundClient, OutboundResponse
@@ -19,7 +20,7 @@ async def fetch_attachment(job: JobContext, row: asyncpg.Record) -> None:
     """Store what the URL of a claimed job holds, unless an earlier attempt or run has; `job.attachment` is it then.
 
     A name and a type that the client gave stay; what it left open is taken from the answer, else from the URL.
-    Raises OutboundRefused, OutboundFailed, TooLarge, StorageFull, LeaseLost.
+    Raises OutboundRefused, OutboundFailed, TooLarge, CapExceeded, StorageFull, LeaseLost.
     """
     if row["attachment_url"] is None or job.attachment is not None:
         return
@@ -28,7 +29,8 @@ async def fetch_attachment(job: JobContext, row: asyncpg.Record) -> None:
     async with client.get(row["attachment_url"]) as response:
         if response.status not in _GOOD:
             raise OutboundFailed(f"{response.url.host} answers with status {response.status}")
-        async with job.storage.create(None) as writer:
+        room = await room_of(job.pool, job.tenant_id)
+        async with room.create(job.storage, None) as writer:
             async for chunk in response.iter_chunks(job.settings.max_attachment):
                 await writer.write(chunk)
     given: str | None = row["attachment_name"]

@@ -104,6 +104,7 @@ async def _work(runtime: Runtime, redis: ArqRedis, stop: asyncio.Event, process:
         await stop.wait()
         await _end([feeding])
         await _drain(runtime)
+        await runtime.capped.join()
         await _end(others)
     await redis.aclose(close_connection_pool=True)
     log.info("worker stopped", action="worker.stopped", worker=runtime.worker_id)

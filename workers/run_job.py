@@ -76,6 +76,8 @@ async def run_job(ctx: dict[str, Any], job_id: str) -> None:
         await _settle(runtime, job, lease, outcome)
     finally:
         runtime.keeper.drop(lease)
+        if row["is_capped"]:
+            runtime.capped.nudge(row["tenant_id"])
 
 
 async def _call_the_next(runtime: Runtime) -> None:

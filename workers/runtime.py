@@ -14,6 +14,7 @@ import structlog
 from service.db.batch import Batcher
 from service.files.storage import Storage
 from service.jobs import claims, endings, reports
+from service.jobs.capped import CappedOffers
 from service.jobs.jobtype import JobType
 from service.jobs.queue import Dispatcher
 from service.sealing import Sealer
@@ -91,11 +92,13 @@ class Runtime:
     # When collect next looks through storage, by the monotonic clock; not at once, as many workers may start together.
     collect_at: float = field(default_factory=lambda: time.monotonic() + random.uniform(0, 600))  # noqa: S311
     sealer: Sealer = field(init=False)
+    capped: CappedOffers = field(init=False)
     claiming: Batcher[tuple[UUID, UUID], asyncpg.Record | None] = field(init=False)
     settling: Batcher[SettleOrder, asyncpg.Record | None] = field(init=False)
 
     def __post_init__(self) -> None:
         self.sealer = Sealer(self.settings.secret_keys)
+        self.capped = CappedOffers(self.pool, self.dispatcher)
         self.claiming = Batcher(self._claim, max_items=256, concurrency=2)
         self.settling = Batcher(self._settle, max_items=256, concurrency=2)
 

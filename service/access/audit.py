@@ -19,6 +19,10 @@ class Origin:
     request_id: str | None
 
 
+NOWHERE = Origin(address=None, request_id=None)
+"""Of what no request has asked for."""
+
+
 def origin_of(request: web.Request) -> Origin:
     """The origin of a request."""
     return Origin(address=request.remote, request_id=request.get(REQUEST_ID))

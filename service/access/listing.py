@@ -36,7 +36,11 @@ class Page(Generic[Position]):
 
 def page_of(request: web.Request, parse: Callable[[str], Position]) -> Page[Position]:
     """What page is asked for; `parse` reads a position, or raises ValueError. Raises Malformed."""
-    asked = query(request, _PAGE_IN)
+    return page_in(query(request, _PAGE_IN), parse)
+
+
+def page_in(asked: Mapping[str, Any], parse: Callable[[str], Position]) -> Page[Position]:
+    """The page that a loaded query asks for, whose schema is a PageIn. Raises Malformed."""
     if asked["cursor"] is None:
         return Page(asked["limit"], None)
     try:
@@ -52,11 +56,17 @@ def list_response(
     rows: Sequence[asyncpg.Record | Mapping[str, Any]],
     *,
     cursor: str,
+    hidden: tuple[str, ...] = (),
 ) -> web.Response:
-    """The page in its envelope; `rows` are one over its limit when more follow, `cursor` is the column they go by."""
-    shown = [dict(row) for row in rows[: page.limit]]
+    """The page in its envelope; `rows` are one over its limit when more follow, `cursor` is the column they go by.
+
+    Columns that are `hidden` are not shown.
+    """
+    shown = [
+        {column: value for column, value in row.items() if column not in hidden} for row in rows[: page.limit]
+    ]
     if len(rows) <= page.limit:
         return json_response({name: shown})
-    last = urlsafe_b64encode(str(shown[-1][cursor]).encode()).decode()
+    last = urlsafe_b64encode(str(rows[page.limit - 1][cursor]).encode()).decode()
     following = str(request.rel_url.update_query(limit=page.limit, cursor=last))
     return json_response({name: shown, "next": following}, headers={"Link": f'<{following}>; rel="next"'})

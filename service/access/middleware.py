@@ -6,7 +6,8 @@ from typing import TypeVar
 from aiohttp import hdrs, web
 
 from service.access.identities import IDENTITIES
-from service.access.principal import Permission, Principal
+from service.access.limits import count_request
+from service.access.principal import NO_CAPS, Permission, Principal
 from service.errors import Forbidden, Unauthenticated
 from service.telemetry.logs import bind_more
 
@@ -34,12 +35,16 @@ def is_open(handler: Handler) -> bool:
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let a request through to its handler when its token is good, or when the handler is open to all.
 
-    Raises Unauthenticated, and Forbidden for another tenant's X-Customer-Code. Which paths exist is no secret: unknown
-    ones, and wrong methods, pass, to be answered as such.
+    Raises Unauthenticated, Forbidden for another tenant's X-Customer-Code, and RateLimited. Which paths exist is no
+    secret: unknown ones, and wrong methods, pass, to be answered as such.
     """
     match = request.match_info
-    if match.http_exception is None and not is_open(match.handler) and await identify(request) is None:
-        raise Unauthenticated("this needs a token: Authorization: Bearer <token>")
+    if match.http_exception is None and not is_open(match.handler):
+        principal = await identify(request)
+        if principal is None:
+            raise Unauthenticated("this needs a token: Authorization: Bearer <token>")
+        if principal.caps is not NO_CAPS and principal.caps.limits_requests:
+            await count_request(request, principal)
     return await handler(request)
 
 

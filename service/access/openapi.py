@@ -7,7 +7,6 @@ from service.access.schemas import (
     KeyIn,
     KeysOut,
     KeyWithSecretOut,
-    MeOut,
     NewTenantOut,
     RotateIn,
     TenantIn,
@@ -32,21 +31,6 @@ KEY = {
 WITH_SECRET = {**KEY, "secret": "the whole token, shown this once"}
 TENANT = {"code": "comune-di-example", "name": "Comune di Example", "created_at": "2026-11-22T10:41:19.123Z"}
 ADMIN = {**WITH_SECRET, "name": "first key", "principal": "admin", "roles": ["admin"], "grants": []}
-ME = {
-    "tenant": "default",
-    "principal": "anna@example.org",
-    "roles": ["user"],
-    "grants": ["jobs:read_all"],
-    "key_id": KEY["id"],
-    "limits": {
-        "queued": 1000,
-        "running": 10,
-        "storage_bytes": None,
-        "requests_per_minute": None,
-        "waiters": None,
-    },
-}
-
 OPERATIONS = {
     routes.create_key: Operation(
         "create_key",
@@ -103,7 +87,6 @@ OPERATIONS = {
         errors=(Conflict,),
         path={"code": {"type": "string", "pattern": ecma(TENANT_CODE.pattern)}},
     ),
-    routes.me: Operation("read_me", "Who am I", TAG, {200: answer(MeOut, ME, "The caller.")}),
 }
 
 WORDS = {
@@ -117,14 +100,8 @@ WORDS = {
     "tenants": "By code.",
     "key_id": "The key that was used; null where it was none.",
     "tenant": "The code of the tenant.",
-    "limits": "The tenant's caps; null for none.",
     "admin_key": "A key of an admin of the new tenant.",
     "TenantIn.code": "Its code, for good.",
     "Tenant.code": "Its code.",
     "NewTenant.code": "Its code.",
-    "Limits.queued": "Jobs that wait.",
-    "Limits.running": "Jobs at once.",
-    "Limits.storage_bytes": "Bytes of files.",
-    "Limits.requests_per_minute": "Requests a minute.",
-    "Limits.waiters": "Requests that wait at once.",
 }

@@ -36,8 +36,31 @@ ROLES: dict[str, frozenset[Permission]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Caps:
+    """What a tenant may have at once, and how much it may ask; None for no cap. `key_…` is of each single key."""
+
+    queued: int | None = None
+    running: int | None = None
+    storage_bytes: int | None = None
+    requests_per_minute: int | None = None
+    waiters: int | None = None
+    key_requests_per_minute: int | None = None
+
+    @property
+    def limits_requests(self) -> bool:
+        """Whether requests are counted at all."""
+        return self.requests_per_minute is not None or self.key_requests_per_minute is not None
+
+
+NO_CAPS = Caps()
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated caller. `name` is the person or program; `permissions` is roles and grants together."""
+    """An authenticated caller. `name` is the person or program; `permissions` is roles and grants together.
+
+    `caps` are those of its tenant, as they were when the token was looked up.
+    """
 
     tenant_id: int
     tenant_code: str
@@ -46,6 +69,7 @@ class Principal:
     grants: tuple[str, ...]
     key_id: UUID | None
     permissions: frozenset[Permission]
+    caps: Caps = NO_CAPS
 
     def may(self, permission: Permission) -> bool:
         """Whether roles or grants give this permission."""

@@ -1,4 +1,4 @@
-"""Keys, tenants, and who am I. Every mutation and its audit row are one transaction."""
+"""Keys and tenants. Every mutation and its audit row are one transaction."""
 
 from uuid import UUID
 
@@ -8,7 +8,7 @@ from service.access import store
 from service.access.audit import origin_of, record
 from service.access.identities import IDENTITIES
 from service.access.listing import list_response, page_of
-from service.access.middleware import entitled, principal_of
+from service.access.middleware import entitled
 from service.access.principal import Permission, Principal, permissions_of
 from service.access.schemas import KeyIn, RotateIn, TenantIn, tenant_code
 from service.errors import Forbidden, NotFound
@@ -16,7 +16,6 @@ from service.keys import POOL
 from service.web.payload import json_response, no_query, read_body
 
 _KEY_IN, _ROTATE_IN, _TENANT_IN = KeyIn(), RotateIn(), TenantIn()
-_NOT_LIMITED = dict.fromkeys(("queued", "running", "storage_bytes", "requests_per_minute", "waiters"))
 
 
 async def create_key(request: web.Request) -> web.Response:
@@ -134,22 +133,6 @@ async def delete_tenant(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-async def me(request: web.Request) -> web.Response:
-    """GET /api/me: who am I, and what may I do."""
-    no_query(request)
-    caller = principal_of(request)
-    return json_response(
-        {
-            "tenant": caller.tenant_code,
-            "principal": caller.name,
-            "roles": caller.roles,
-            "grants": caller.grants,
-            "key_id": caller.key_id,
-            "limits": _NOT_LIMITED,
-        }
-    )
-
-
 def _key_id(request: web.Request) -> UUID:
     try:
         return UUID(request.match_info["id"])
@@ -165,5 +148,4 @@ routes: list[web.RouteDef] = [
     web.post("/api/tenants", create_tenant),
     web.get("/api/tenants", list_tenants),
     web.delete("/api/tenants/{code}", delete_tenant),
-    web.get("/api/me", me),
 ]

@@ -12,14 +12,15 @@ TENANT_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 LONGEST_NAME = 200
 LONGEST_GRACE = 30 * 24 * 3600
 
-# One line without space around it; `*` would read as everybody where a definition is shared.
+ONE_LINE = r"(?!\s)[^\x00-\x1f\x7f]*(?<!\s)\Z"
+# `*` would read as everybody where a definition is shared.
 _NAME = [
     validate.Length(min=1, max=LONGEST_NAME),
-    validate.Regexp(r"(?!\s)[^\x00-\x1f\x7f]*(?<!\s)\Z", error="must be one line without space around it"),
+    validate.Regexp(ONE_LINE, error="must be one line without space around it"),
 ]
 _PRINCIPAL = [*_NAME, validate.NoneOf(["*"])]
 # A time zone may move a time by a day: beyond these PostgreSQL and Python do not agree on what a time is.
-_YEARS = validate.Range(datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
+YEARS = validate.Range(datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
 _SHOWN_YEARS = {"pattern": r"^(19[7-9][0-9]|[2-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])-"}
 
 
@@ -31,7 +32,7 @@ class KeyIn(Schema):
     roles = fields.List(fields.String(validate=validate.OneOf(list(ROLES))), load_default=list)
     grants = fields.List(fields.String(validate=validate.OneOf(list(Permission))), load_default=list)
     expires_at = fields.AwareDateTime(
-        format="iso", allow_none=True, load_default=None, validate=_YEARS, metadata=_SHOWN_YEARS
+        format="iso", allow_none=True, load_default=None, validate=YEARS, metadata=_SHOWN_YEARS
     )
 
 
@@ -104,31 +105,6 @@ class TenantsOut(Shown):
 
     tenants = fields.List(fields.Nested(TenantOut))
     next = fields.String()
-
-
-def _cap() -> fields.Integer:
-    return fields.Integer(allow_none=True, validate=validate.Range(min=0))
-
-
-class LimitsOut(Shown):
-    """The tenant's caps; null for none."""
-
-    queued = _cap()
-    running = _cap()
-    storage_bytes = _cap()
-    requests_per_minute = _cap()
-    waiters = _cap()
-
-
-class MeOut(Shown):
-    """Who calls, and what they may do."""
-
-    tenant = fields.String()
-    principal = fields.String()
-    roles = fields.List(fields.String(validate=validate.OneOf(list(ROLES))))
-    grants = fields.List(fields.String(validate=validate.OneOf(list(Permission))))
-    key_id = fields.UUID(allow_none=True)
-    limits = fields.Nested(LimitsOut)
 
 
 def tenant_code(text: str) -> str:

@@ -5,9 +5,10 @@ from datetime import datetime
 from uuid import UUID
 
 import asyncpg
+import orjson
 from uuid_utils.compat import uuid7
 
-from service.access.principal import Permission, Principal, permissions_of
+from service.access.principal import NO_CAPS, Caps, Permission, Principal, permissions_of
 from service.access.tokens import make_token, may_be_a_token, new_secret, token_hash
 from service.db.connection import Connection
 from service.errors import Conflict, NotFound
@@ -18,14 +19,14 @@ DEFAULT_TENANT = "default"
 # The row of the current hash comes last, so that it wins should one hash be current here and former there.
 PRINCIPALS_BY_HASH = """
 SELECT asked.hash, true AS is_current,
-       k.id, k.tenant_id, t.code AS tenant_code, k.principal, k.roles, k.grants,
+       k.id, k.tenant_id, t.code AS tenant_code, t.caps, t.key_requests_per_minute, k.principal, k.roles, k.grants,
        k.last_used_at IS NULL OR k.last_used_at <= now() - interval '1 minute' AS use_is_news
 FROM unnest($1::bytea[]) AS asked (hash)
 JOIN keys k ON k.secret_hash = asked.hash
 JOIN tenants t ON t.id = k.tenant_id
 WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
 UNION ALL
-SELECT asked.hash, false, k.id, k.tenant_id, t.code, k.principal, k.roles, k.grants,
+SELECT asked.hash, false, k.id, k.tenant_id, t.code, t.caps, t.key_requests_per_minute, k.principal, k.roles, k.grants,
        k.last_used_at IS NULL OR k.last_used_at <= now() - interval '1 minute'
 FROM unnest($1::bytea[]) AS asked (hash)
 JOIN keys k ON k.previous_hash = asked.hash AND k.previous_until > now()
@@ -57,7 +58,15 @@ def _principal(row: asyncpg.Record) -> Principal:
         grants=grants,
         key_id=row["id"],
         permissions=permissions_of(roles, grants),
+        caps=caps_of(row),
     )
+
+
+def caps_of(row: asyncpg.Record) -> Caps:
+    """A tenant's caps, from a row with its columns caps and key_requests_per_minute."""
+    if row["caps"] == "{}" and row["key_requests_per_minute"] is None:
+        return NO_CAPS
+    return Caps(**orjson.loads(row["caps"]), key_requests_per_minute=row["key_requests_per_minute"])
 
 
 # A row that another process is just noting is skipped: it notes the same, and two could wait for each other.

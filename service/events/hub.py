@@ -13,7 +13,6 @@ for the versions of everything that is watched.
 import asyncio
 import itertools
 import struct
-import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from uuid import UUID
@@ -33,7 +32,6 @@ _RECORD = struct.Struct("!16si")
 HEARING_SECONDS = 10.0
 DEAF_SECONDS = 1.0
 SILENCE_SECONDS = 1.0  # then Redis is asked whether it is there, and has as long again to answer
-CAP_SECONDS = 2.0
 BEAT_SECONDS = 10.0
 SLICES = 100  # of the wheel, so that it never does much at once
 MOST_WAITERS = 20_000
@@ -102,20 +100,16 @@ class TenantWatcher(Watcher):
 class Hub:
     """Wakes who waits.
 
-    `versions` asks PostgreSQL for the versions of jobs, deleted ones are absent from its answer; `cap` asks for a
-    tenant's cap of waiters.
+    `versions` asks PostgreSQL for the versions of jobs, deleted ones are absent from its answer.
     """
 
     def __init__(
         self,
         redis: ArqRedis,
         versions: Callable[[list[UUID]], Awaitable[Mapping[UUID, int]]],
-        cap: Callable[[int], Awaitable[int | None]],
     ) -> None:
         self._redis = redis
         self._versions = versions
-        self._cap = cap
-        self._caps: dict[int, tuple[float, int | None]] = {}
         self._jobs: dict[UUID, set[Watcher]] = {}
         self._tenants: dict[int, set[TenantWatcher]] = {}
         self._waiting: dict[int, int] = {}
@@ -145,13 +139,9 @@ class Hub:
         """Whether hints come in."""
         return self._hears
 
-    async def cap_of(self, tenant_id: int) -> int | None:
-        """How many of the tenant's clients may wait at once in this process; asked anew every two seconds."""
-        now = time.monotonic()
-        known = self._caps.get(tenant_id)
-        if known is None or known[0] < now:
-            known = self._caps[tenant_id] = (now + CAP_SECONDS, await self._cap(tenant_id))
-        return known[1]
+    def waiting(self, tenant_id: int) -> int:
+        """How many of the tenant's clients wait in this process."""
+        return self._waiting.get(tenant_id, 0)
 
     @contextmanager
     def watch(self, tenant_id: int, known: dict[UUID, int], cap: int | None = None) -> Iterator[Watcher]:
@@ -200,7 +190,7 @@ class Hub:
     def _counted(self, tenant_id: int, cap: int | None, watcher: Watcher) -> Iterator[None]:
         waiting = self._waiting.get(tenant_id, 0)
         if cap is not None and waiting >= cap:
-            raise CapExceeded(f"the tenant's cap of {cap} waiters is reached")
+            raise CapExceeded("waiters", cap)
         if self._draining:
             raise Unavailable("the server is draining")
         if self._total >= MOST_WAITERS or self._watched + len(watcher.known) > MOST_WATCHED:

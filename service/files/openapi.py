@@ -2,6 +2,7 @@
 
 from service.access.listing import PageIn
 from service.errors import (
+    CapExceeded,
     Gone,
     Malformed,
     NotConvertible,
@@ -82,7 +83,7 @@ OPERATIONS = {
         {201: answer(UploadOut, UPLOAD, "The file is stored.")},
         query=UploadQuery,
         body=Body({"application/octet-stream": {}, "text/csv": {}}, None, required=False),
-        errors=(Malformed, TooLarge, UnsupportedMediaType, StorageFull),
+        errors=(Malformed, TooLarge, UnsupportedMediaType, CapExceeded, StorageFull),
         more="The body is the file itself, under any media type but that of a form.",
     ),
     routes.read_attachment: Operation(
@@ -119,7 +120,7 @@ OPERATIONS = {
         FILE_ANSWERS,
         query=ContentQuery,
         takes=FILE_TAKES,
-        errors=(*_FILE_ERRORS, NotConvertible, StorageFull),
+        errors=(*_FILE_ERRORS, NotConvertible, CapExceeded, StorageFull),
     ),
     routes.create_link: Operation(
         "create_link",

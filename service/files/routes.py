@@ -9,7 +9,7 @@ from aiohttp import web
 from service.access.audit import origin_of, record
 from service.access.listing import list_response, page_of
 from service.access.middleware import entitled, principal_of
-from service.access.principal import Permission
+from service.access.principal import Permission, Principal
 from service.errors import Forbidden, NotFound
 from service.files import sharing, store
 from service.files.addresses import link_addresses
@@ -18,6 +18,7 @@ from service.files.content import stream
 from service.files.conversions import other_format
 from service.files.download import download
 from service.files.keys import CONVERSIONS, STORAGE
+from service.files.room import room_for
 from service.files.schemas import (
     ContentQuery,
     LinkIn,
@@ -26,7 +27,7 @@ from service.files.schemas import (
     output_etag,
     output_view,
 )
-from service.files.upload import receive_raw
+from service.files.upload import Upload, kept_unless_refused, receive_raw
 from service.keys import POOL, SETTINGS
 from service.web.payload import json_response, no_query, query, read_body
 
@@ -38,8 +39,17 @@ async def create_attachment(request: web.Request) -> web.Response:
     caller = entitled(request, Permission.JOBS_CREATE)
     name = query(request, _UPLOAD_QUERY)["name"]
     upload = await receive_raw(
-        request, request.app[STORAGE], name=name, limit=request.app[SETTINGS].max_attachment
+        request,
+        request.app[STORAGE],
+        name=name,
+        limit=request.app[SETTINGS].max_attachment,
+        room=await room_for(request.app[POOL], caller),
     )
+    async with kept_unless_refused(request.app[STORAGE], upload):
+        return await _attachment_created(request, caller, upload)
+
+
+async def _attachment_created(request: web.Request, caller: Principal, upload: Upload) -> web.Response:
     async with request.app[POOL].acquire() as connection, connection.transaction():
         file_id = await store.insert_file(
             connection,

@@ -14,7 +14,7 @@ import asyncpg
 from uuid_utils.compat import uuid7
 
 from service.db.connection import Executor
-from service.errors import NotFound
+from service.errors import CapExceeded, NotFound
 from service.files.blob import Blob
 from service.files.storage import Storage
 
@@ -57,8 +57,11 @@ class JobFacts:
 
 INSERT_FILE = """
 INSERT INTO files (id, tenant_id, name, mime_type, size, sha256, storage_key, created_by, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() + $9::interval)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, now() + $9::interval
+WHERE coalesce(room_to_store($2) >= $5, true)
+RETURNING id
 """
+STORAGE_CAP = "SELECT (caps ->> 'storage_bytes')::bigint FROM tenants WHERE id = $1"
 
 
 async def insert_file(
@@ -71,9 +74,12 @@ async def insert_file(
     created_by: str,
     lifetime: timedelta = LIFETIME,
 ) -> UUID:
-    """Write the row of bytes that are stored; it lives for so long, unless a job comes to hold it."""
+    """Write the row of bytes that are stored; it lives for so long, unless a job comes to hold it.
+
+    Raises CapExceeded when the tenant may store no more.
+    """
     file_id = uuid7()
-    await connection.execute(
+    is_kept = await connection.fetchval(
         INSERT_FILE,
         file_id,
         tenant_id,
@@ -85,6 +91,8 @@ async def insert_file(
         created_by,
         lifetime,
     )
+    if is_kept is None:
+        raise CapExceeded("storage_bytes", await connection.fetchval(STORAGE_CAP, tenant_id) or 0)
     return file_id
 
 

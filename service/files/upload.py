@@ -12,6 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from service.errors import Fault, Invalid, LavoriError, Malformed, TooLarge, UnsupportedMediaType
 from service.files.blob import Blob
 from service.files.names import clean_name, disposition_parameters, media_type
+from service.files.room import Room
 from service.files.storage import Storage
 
 _CHUNK = 256 * 1024
@@ -39,12 +40,12 @@ class MultipartJob:
 
 
 async def receive_multipart(
-    request: web.Request, storage: Storage, *, max_json_body: int, max_attachment: int
+    request: web.Request, storage: Storage, *, max_json_body: int, max_attachment: int, room: Room
 ) -> MultipartJob:
     """Read the parts `job` and `attachment`, in any order. On any error nothing stays in storage.
 
-    Raises Malformed for a broken or cut body, TooLarge, UnsupportedMediaType, StorageFull, and Invalid for unknown
-    or repeated parts and for a missing `job`.
+    Raises Malformed for a broken or cut body, TooLarge, CapExceeded, UnsupportedMediaType, StorageFull, and Invalid
+    for unknown or repeated parts and for a missing `job`.
     """
     if request.content_type != "multipart/form-data":
         raise UnsupportedMediaType(f"expected multipart/form-data, not {request.content_type}")
@@ -60,7 +61,7 @@ async def receive_multipart(
             if name == "job":
                 job = await _text(part, max_json_body)
             else:
-                file = await _file(part, storage, max_attachment)
+                file = await _file(part, storage, max_attachment, room)
         _refuse_without_job(seen)
     except BaseException:
         if file:
@@ -69,15 +70,20 @@ async def receive_multipart(
     return MultipartJob(job, file)
 
 
-async def receive_raw(request: web.Request, storage: Storage, *, name: str | None, limit: int) -> Upload:
-    """Store the body as a file of this name. Raises Malformed, TooLarge, UnsupportedMediaType, StorageFull."""
+async def receive_raw(
+    request: web.Request, storage: Storage, *, name: str | None, limit: int, room: Room
+) -> Upload:
+    """Store the body as a file of this name.
+
+    Raises Malformed, TooLarge, CapExceeded, UnsupportedMediaType, StorageFull.
+    """
     _refuse_at_once(request, "the file", limit)
     declared = request.headers.get("Content-Type", "")
     if declared.lower().startswith("multipart/"):
         raise UnsupportedMediaType("the body is the file itself here, not a form")
     if declared.startswith("application/x-www-form-urlencoded"):
         declared = ""  # curl says so of any body
-    async with storage.create(limit) as writer:
+    async with room.create(storage, limit) as writer:
         while True:
             with _broken_body():
                 chunk = await request.content.readany()
@@ -134,8 +140,8 @@ async def _text(part: BodyPartReader, limit: int) -> bytes:
     return bytes(text)
 
 
-async def _file(part: BodyPartReader, storage: Storage, limit: int) -> Upload:
-    async with storage.create(limit) as writer:
+async def _file(part: BodyPartReader, storage: Storage, limit: int, room: Room) -> Upload:
+    async with room.create(storage, limit) as writer:
         async for chunk in _chunks(part):
             await writer.write(chunk)
     parameters = disposition_parameters(part.headers.get("Content-Disposition", ""))

@@ -8,8 +8,9 @@ from service.access.principal import Principal
 from service.db.connection import Executor
 from service.errors import Fault, Invalid, TooLarge
 from service.files.names import clean_name, media_type
+from service.files.room import room_for
 from service.files.store import insert_file, take_attachment
-from service.files.upload import Upload
+from service.files.upload import Upload, kept_unless_refused
 from service.jobs.attachment import Address, Content, parse_file
 from service.jobs.core import Core
 from service.jobs.jobtype import JobType
@@ -43,7 +44,7 @@ async def keep(
 ) -> dict[str, Any]:
     """Store, or look up, what was given: `id` or `url`, `name`, `mime_type`, `size`, `sha256`, `is_new`.
 
-    A new file's row lives a day on its own, and for good once a job names it. Raises Invalid, TooLarge.
+    A new file's row lives a day on its own, and for good once a job names it. Raises Invalid, TooLarge, CapExceeded.
     """
     if given is None:
         return {}
@@ -68,12 +69,13 @@ async def keep(
     most = core.settings.max_attachment
     if len(given.data) > most:
         raise TooLarge("the attachment", most)
-    async with core.storage.create(most) as writer:
+    room = await room_for(core.pool, principal)
+    async with room.create(core.storage, most) as writer:
         await writer.write(given.data)
     name = name or clean_name(None)
-    return await _insert(
-        core, principal, Upload(writer.blob, name, mime_type or media_type(given.mime_type, name))
-    )
+    upload = Upload(writer.blob, name, mime_type or media_type(given.mime_type, name))
+    async with kept_unless_refused(core.storage, upload):
+        return await _insert(core, principal, upload)
 
 
 async def store_attachment(core: Core, principal: Principal, asked: dict[str, Any]) -> dict[str, Any]:

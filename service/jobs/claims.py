@@ -22,13 +22,28 @@ CRASHES_ALLOWED = 3
 PROBATION_SECONDS = 0.25
 """How long a job on its last chance runs before the next such job starts on the same worker."""
 
-# Suspended, cancelled, taken, not yet due, of a type or tag for other workers: no row; the message was stale.
+# Suspended, cancelled, taken, not yet due, of a type or tag for other workers, one too many of its tenant's: no row;
+# the message was stale.
 # Nobody can tell which of the jobs of a lost worker took it down, so all are charged, until the next charge is a
 # job's last: such jobs start one after the other (PROBATION_SECONDS apart on a worker), and RESCUE charges the
 # youngest of them alone.
 CLAIM = """
 WITH wanted AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS wanted(id, lease_id)
+), capped AS MATERIALIZED (
+    -- locked, in the order of their ids, until this commits: two claims never fill one tenant's last place
+    SELECT id, room_to_run(id) AS room
+    FROM (SELECT id FROM tenants
+          WHERE caps ->> 'running' IS NOT NULL
+            AND id IN (SELECT jobs.tenant_id FROM wanted JOIN jobs ON jobs.id = wanted.id WHERE jobs.status = 'pending')
+          ORDER BY id) AS tenant
+), placed AS (
+    SELECT jobs.id, capped.room,
+           row_number() OVER (PARTITION BY capped.id ORDER BY jobs.priority DESC, jobs.due_at, jobs.id) AS place
+    FROM wanted JOIN jobs ON jobs.id = wanted.id JOIN capped ON capped.id = jobs.tenant_id
+    WHERE jobs.status = 'pending' AND jobs.due_at <= now()
+      AND CASE WHEN jobs.worker_tag IS NULL THEN NOT $5::bool ELSE $6::bool OR jobs.worker_tag = ANY ($7::text[]) END
+      AND jobs.type = ANY ($8::text[])
 ), free AS (
     SELECT jobs.id, wanted.lease_id
     FROM wanted JOIN jobs ON jobs.id = wanted.id
@@ -36,6 +51,8 @@ WITH wanted AS (
       AND (jobs.start_by IS NULL OR jobs.start_by > now() OR jobs.started_at IS NOT NULL)
       AND CASE WHEN jobs.worker_tag IS NULL THEN NOT $5::bool ELSE $6::bool OR jobs.worker_tag = ANY ($7::text[]) END
       AND jobs.type = ANY ($8::text[])
+      AND (NOT EXISTS (SELECT FROM capped WHERE capped.id = jobs.tenant_id)
+           OR jobs.id IN (SELECT id FROM placed WHERE place <= room))
       AND (jobs.crashes + 1 < $9 OR (
             NOT EXISTS (SELECT FROM jobs AS other
                         WHERE other.worker_id = $4 AND other.status = 'running' AND other.crashes + 1 >= $9
@@ -55,7 +72,8 @@ WITH wanted AS (
               jobs.created_at, jobs.started_at, jobs.crashes, jobs.due_at, jobs.claimed_at
 )
 SELECT claimed.*, asked.args, asked.sealed_args, asked.attachment_url, asked.attachment_name,
-       asked.attachment_mime_type, files.size AS attachment_size, files.storage_key AS attachment_key
+       asked.attachment_mime_type, files.size AS attachment_size, files.storage_key AS attachment_key,
+       EXISTS (SELECT FROM capped WHERE capped.id = claimed.tenant_id) AS is_capped
 FROM claimed
 JOIN job_requests AS asked ON asked.job_id = claimed.id
 LEFT JOIN files ON files.id = asked.attachment_file_id
@@ -102,6 +120,7 @@ SELECT id, tenant_id, run, claim, priority, worker_tag, due_at FROM jobs
 WHERE status = 'pending' AND due_at <= now() + make_interval(secs => $2)
   AND CASE WHEN worker_tag IS NULL THEN NOT $3::bool ELSE $4::bool OR worker_tag = ANY ($5::text[]) END
   AND type = ANY ($6::text[])
+  AND tenant_id NOT IN (SELECT tenants.id FROM tenants WHERE caps ->> 'running' IS NOT NULL)
   AND ($7::smallint IS NULL OR (-priority, due_at, id) > (-$7, $8::timestamptz, $9::uuid))
 ORDER BY priority DESC, due_at, id
 LIMIT $1
@@ -117,19 +136,31 @@ async def due_jobs(
     within_seconds: float = 0,
     after: asyncpg.Record | None = None,
 ) -> list[asyncpg.Record]:
-    """A page of pending jobs that are due (or will be soon) and that this worker may take, most urgent first."""
+    """A page of pending jobs that are due (or will be soon) and that this worker may take, most urgent first.
+
+    Those of tenants with a cap of running jobs are not among them: capped.py offers those.
+    """
     start = (after["priority"], after["due_at"], after["id"]) if after else (None, None, None)
     rows: list[asyncpg.Record] = await connection.fetch(DUE, limit, within_seconds, *tags, types, *start)
     return rows
 
 
 NEXT = """
-SELECT id FROM (
-    SELECT id, priority, due_at, row_number() OVER (PARTITION BY tenant_id, priority ORDER BY due_at, id) AS turn
+WITH capped AS (
+    SELECT id, (caps ->> 'running')::bigint - (
+                   SELECT coalesce(sum(jobs), 0) FROM job_tallies
+                   WHERE tenant_id = tenants.id AND status = 'running') AS room
+    FROM tenants WHERE caps ->> 'running' IS NOT NULL
+)
+SELECT waiting.id FROM (
+    SELECT id, tenant_id, priority, due_at,
+           row_number() OVER (PARTITION BY tenant_id, priority ORDER BY due_at, id) AS turn,
+           row_number() OVER (PARTITION BY tenant_id ORDER BY priority DESC, due_at, id) AS place
     FROM jobs WHERE status = 'pending' AND due_at <= now()
       AND CASE WHEN worker_tag IS NULL THEN NOT $2::bool ELSE $3::bool OR worker_tag = ANY ($4::text[]) END
       AND type = ANY ($5::text[])
-) AS waiting
+) AS waiting LEFT JOIN capped ON capped.id = waiting.tenant_id
+WHERE capped.id IS NULL OR place <= room
 ORDER BY priority DESC, turn, due_at
 LIMIT $1
 """

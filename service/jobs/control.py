@@ -15,6 +15,7 @@ from service.access.audit import Origin, record
 from service.access.principal import Permission, Principal
 from service.db.connection import Connection, Executor
 from service.errors import (
+    CapExceeded,
     Forbidden,
     NotFound,
     NotRerunnable,
@@ -129,8 +130,10 @@ async def rerun(core: Core, principal: Principal, job_id: UUID, versions: Versio
     await _offer(core, principal, job_id)
 
 
-async def rerun_as_new(core: Core, principal: Principal, job_id: UUID, versions: Versions) -> Submitted:
-    """Make a new job with an ended job's request."""
+async def rerun_as_new(
+    core: Core, principal: Principal, job_id: UUID, versions: Versions, origin: Origin
+) -> Submitted:
+    """Make a new job with an ended job's request. Raises CapExceeded besides."""
     await may_control(core, principal, job_id)
     if not principal.may(Permission.JOBS_CREATE):
         raise Forbidden("this needs the permission jobs:create")
@@ -149,6 +152,9 @@ async def rerun_as_new(core: Core, principal: Principal, job_id: UUID, versions:
         "root_id": row["root_id"] or job_id,
         "digest": None,
         "request_hash": None,
+        "key_id": principal.key_id,
+        "address": origin.address,
+        "request_id": origin.request_id,
     }
     fresh |= await _args_of(core, row, principal.tenant_id, fresh["id"])
     job = NewJob(**{name: fresh[name] if name in fresh else row[name] for name in NewJob._fields})
@@ -202,8 +208,8 @@ async def _move(
     """Make one guarded move, with its audit row, in a transaction; answers the status that the job has then."""
     async with core.pool.acquire() as connection, connection.transaction():
         before = await _hold(connection, principal, job_id, versions, allowed)
-        if action == "rerun" and not before["can_rerun"]:
-            raise NotRerunnable(before["status"])
+        if action == "rerun":
+            await _refuse_rerun(connection, principal, before)
         status: str = await connection.fetchval(statement, job_id, principal.tenant_id)
         await connection.execute(TOUCH, job_id, principal.name)
         changes = {"status": [before["status"], status]}
@@ -213,6 +219,19 @@ async def _move(
     if status == Status.CANCELLED:
         core.system.finished(before["type"], status).inc()
     return status
+
+
+ROOM_TO_QUEUE = "SELECT room_to_queue($1)"
+
+
+async def _refuse_rerun(connection: Connection, principal: Principal, job: asyncpg.Record) -> None:
+    """Raise what forbids a rerun: the job's own word, or its tenant's cap of queued jobs, which is held then."""
+    if not job["can_rerun"]:
+        raise NotRerunnable(job["status"])
+    if principal.caps.queued is not None:
+        room = await connection.fetchval(ROOM_TO_QUEUE, principal.tenant_id)
+        if room is not None and room < 1:
+            raise CapExceeded("queued", principal.caps.queued)
 
 
 HOLD = """

@@ -10,6 +10,7 @@ from service.db.batch import Batcher
 from service.files.links import LinkSigner
 from service.files.storage import Storage
 from service.jobs import store
+from service.jobs.capped import CappedOffers
 from service.jobs.jobtype import JobType
 from service.jobs.queue import Dispatcher
 from service.jobs.reader import JobReader
@@ -32,15 +33,23 @@ class Core:
     system: SystemMetrics
     sealer: Sealer = field(init=False)
     inserting: Batcher[store.NewJob, asyncpg.Record | None] = field(init=False)
+    inserting_within: Batcher[store.NewJob, store.Decided] = field(init=False)
     replaying: Batcher[bytes, asyncpg.Record | None] = field(init=False)
+    capped: CappedOffers = field(init=False)
 
     def __post_init__(self) -> None:
         self.sealer = Sealer(self.settings.secret_keys)
         self.inserting = Batcher(self._insert, max_items=256, concurrency=2)
+        self.inserting_within = Batcher(self._insert_within, max_items=256, concurrency=1)
         self.replaying = Batcher(self._replay, max_items=256, concurrency=2)
+        self.capped = CappedOffers(self.pool, self.dispatcher)
 
     async def _insert(self, jobs: list[store.NewJob]) -> list[asyncpg.Record | None]:
         return await store.insert_jobs(self.pool, jobs)
+
+    async def _insert_within(self, jobs: list[store.NewJob]) -> list[store.Decided]:
+        async with self.pool.acquire() as connection, connection.transaction():
+            return await store.insert_jobs_within_caps(connection, jobs)
 
     async def _replay(self, digests: list[bytes]) -> list[asyncpg.Record | None]:
         return await store.jobs_of_keys(self.pool, digests)

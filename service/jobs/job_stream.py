@@ -42,7 +42,7 @@ async def job_events(request: web.Request) -> web.StreamResponse:
         return web.Response(status=204)  # nothing more will come: a browser stops reconnecting
     if seen is not None and seen > heading.version:
         seen = None  # no number of this job's: it would wait for ever
-    with hub.watch(principal.tenant_id, {job_id: 0}, await hub.cap_of(principal.tenant_id)) as watcher:
+    with hub.watch(principal.tenant_id, {job_id: 0}, principal.caps.waiters) as watcher:
         stream = EventStream(request)
         tell = _Telling(request, stream, watcher, seen or 0)
         return await keep_telling(request, stream, watcher, tell)

@@ -219,7 +219,7 @@ OPERATIONS = {
             JobPatch, {"description": "Dues of November", "labels": {"team": None}}, also=(MERGE_PATCH,)
         ),
         takes=("If-Match",),
-        errors=(NotChangeable, PreconditionFailed, StorageFull),
+        errors=(NotChangeable, PreconditionFailed, CapExceeded, StorageFull),
         more=(
             "JSON Merge Patch (RFC 7396). While a job waits, everything can be changed but type, definition and "
             "idempotency key; later only description, labels, category, sub_category, publish_link_access_scope "
@@ -233,7 +233,7 @@ OPERATIONS = {
         _MOVED,
         body=body(JobIn, REQUEST),
         takes=("If-Match",),
-        errors=(*_MOVES, StorageFull),
+        errors=(*_MOVES, CapExceeded, StorageFull),
         more="What the body does not name goes back to its default.",
     ),
     routes.delete: Operation(
@@ -242,7 +242,7 @@ OPERATIONS = {
         TAG,
         {204: NO_CONTENT},
         takes=("If-Match",),
-        errors=_MOVES,
+        errors=(*_MOVES, CapExceeded),
         more="With its files and its history. A running one is refused: cancel it first.",
     ),
     routes.cancel: Operation(

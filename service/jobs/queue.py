@@ -126,7 +126,7 @@ def _milliseconds(when: datetime) -> int:
     return int(when.timestamp() * 1000)
 
 
-def _look(offered: asyncio.Future[None]) -> None:
+def look(offered: asyncio.Future[None]) -> None:
     """Take note that an offer has ended: nobody waits for it."""
     if not offered.cancelled() and (error := offered.exception()) is not None:
         log.error("an offer broke", action="queue.error", exc_info=error)
@@ -155,7 +155,7 @@ class Dispatcher:
         except Unavailable as error:
             self._count(error)
         else:
-            offered.add_done_callback(_look)
+            offered.add_done_callback(look)
 
     async def withdraw(self, message: Message) -> None:
         """Take back a message whose lane or time has changed: an old one would start the job too soon."""
@@ -172,7 +172,7 @@ class Dispatcher:
         except Unavailable as error:
             self._count(error)
         else:
-            told.add_done_callback(_look)
+            told.add_done_callback(look)
 
     async def cancel(self, job_id: UUID) -> None:
         """Tell the workers at once; the lease keeper finds the flag in PostgreSQL anyway."""

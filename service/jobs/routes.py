@@ -12,6 +12,7 @@ from service.access.audit import Origin, origin_of
 from service.access.middleware import entitled, principal_of
 from service.access.principal import Permission, Principal
 from service.errors import LavoriError, TooLarge, Unavailable
+from service.files.room import room_for
 from service.files.upload import kept_unless_refused, receive_multipart
 from service.jobs import control, store
 from service.jobs.asked import base_url, job_id_of, job_path, seconds_to_wait
@@ -50,14 +51,22 @@ async def create(request: web.Request) -> web.Response:
     principal = entitled(request, Permission.JOBS_CREATE)
     key = request.headers.get("Idempotency-Key")
     if request.content_type != "multipart/form-data":
-        submitted = await submit_job(core, principal, Submission(await read_json(request), key))
+        submitted = await submit_job(
+            core, principal, Submission(await read_json(request), key, origin=origin_of(request))
+        )
         return await _created(request, submitted)
     settings = core.settings
     form = await receive_multipart(
-        request, core.storage, max_json_body=settings.max_json_body, max_attachment=settings.max_attachment
+        request,
+        core.storage,
+        max_json_body=settings.max_json_body,
+        max_attachment=settings.max_attachment,
+        room=await room_for(core.pool, principal),
     )
     async with kept_unless_refused(core.storage, form.file):
-        submitted = await submit_job(core, principal, Submission(parse_json(form.job), key, form.file))
+        submitted = await submit_job(
+            core, principal, Submission(parse_json(form.job), key, form.file, origin=origin_of(request))
+        )
     return await _created(request, submitted)
 
 
@@ -86,12 +95,14 @@ async def create_many(request: web.Request) -> web.Response:
     if len(items) > MOST_IN_A_CALL:
         raise TooLarge("the batch", MOST_IN_A_CALL, "jobs")
     key = key_of(None, request.headers.get("Idempotency-Key"))
-    base = base_url(request)
+    base, origin = base_url(request), origin_of(request)
 
     async def one(place: int, item: Any) -> dict[str, Any]:
         has_own = isinstance(item, dict) and item.get("idempotency_key") is not None
         submission = (
-            Submission(item) if key is None or has_own else Submission(item, key, scope=f"batch {place}")
+            Submission(item, origin=origin)
+            if key is None or has_own
+            else Submission(item, key, scope=f"batch {place}", origin=origin)
         )
         try:
             if may_hold_nul:
@@ -204,7 +215,7 @@ async def rerun(request: web.Request) -> web.Response:
     asked = await read_body(request, _RERUN_IN) if request.can_read_body else {"as_new": False}
     core, principal, versions, origin = _caller(request)
     if asked["as_new"]:
-        return await _created(request, await control.rerun_as_new(core, principal, job_id, versions))
+        return await _created(request, await control.rerun_as_new(core, principal, job_id, versions, origin))
     await control.rerun(core, principal, job_id, versions, origin)
     return await _whole(request, job_id)
 

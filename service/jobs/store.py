@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
 import asyncpg
 
-from service.db.connection import Executor
+from service.db.connection import Connection, Executor
 
 
 class NewJob(NamedTuple):
@@ -44,6 +44,9 @@ class NewJob(NamedTuple):
     digest: bytes | None
     request_hash: bytes | None
     sealed_args: str | None
+    key_id: UUID | None = None
+    address: str | None = None
+    request_id: str | None = None
 
 
 INSERT = """
@@ -53,12 +56,12 @@ WITH input AS (
                 $8::smallint[], $9::int[], $10::text[], $11::json[], $12::uuid[], $13::text[], $14::text[],
                 $15::text[], $16::text[], $17::text[], $18::text[], $19::jsonb[], $20::text[], $21::text[],
                 $22::text[], $23::bool[], $24::timestamptz[], $25::int[], $26::text[], $27::json[], $28::uuid[],
-                $29::bytea[], $30::bytea[], $31::text[])
+                $29::bytea[], $30::bytea[], $31::text[], $32::uuid[], $33::text[], $34::text[])
       AS input(id, tenant_id, type, definition, queue, priority, worker_tag,
                max_attempts, timeout_seconds, created_by, args, attachment_file_id, attachment_url, attachment_name,
                attachment_mime_type, description, category, sub_category, labels, client_request_id, correlation_id,
                idempotency_key, can_rerun, run_at, expires_in, publish_link_access_scope, notify, root_id,
-               digest, request_hash, sealed_args)
+               digest, request_hash, sealed_args, key_id, address, request_id)
 ), keyed AS (
     -- in the order of the digests, so that two batches never wait for each other's keys crosswise
     INSERT INTO idempotency_keys (digest, job_id, request_hash)
@@ -86,13 +89,18 @@ WITH input AS (
 ), kept AS (
     UPDATE files SET expires_at = NULL
     WHERE id IN (SELECT attachment_file_id FROM fresh) AND expires_at IS NOT NULL
+), audited AS (
+    INSERT INTO audit (tenant_id, principal, key_id, action, object_type, object_id, address, request_id, changes)
+    SELECT tenant_id, created_by, key_id, 'create', 'job', id::text, address, request_id,
+           json_build_object('type', json_build_array(NULL, type))
+    FROM fresh
 )
 SELECT id, number, created_at, updated_at, due_at, start_by FROM inserted
 """
 
 
 async def insert_jobs(connection: Executor, jobs: Sequence[NewJob]) -> list[asyncpg.Record | None]:
-    """Insert jobs with their requests and idempotency keys in one statement.
+    """Insert jobs with their requests, idempotency keys and audit rows in one statement.
 
     Answers a record a job, in order, with the columns that the database decided; None where the key was taken.
     """
@@ -107,6 +115,48 @@ async def sealed_args(connection: Executor, tenant_id: int, job_id: UUID) -> str
     """What hides behind the `***` in a job's args (secret_args.py); None when nothing does."""
     sealed: str | None = await connection.fetchval(SEALED, job_id, tenant_id)
     return sealed
+
+
+class OverCap(NamedTuple):
+    """Why a job was not inserted: its tenant's cap of queued jobs."""
+
+    cap: int
+
+
+Decided: TypeAlias = asyncpg.Record | OverCap | None
+ROOM_TO_QUEUE = """
+SELECT wanted.id, room_to_queue(wanted.id) AS room, (caps ->> 'queued')::int AS cap
+FROM unnest($1::int[]) AS wanted(id) JOIN tenants ON tenants.id = wanted.id
+"""
+
+
+async def insert_jobs_within_caps(connection: Connection, jobs: Sequence[NewJob]) -> list[Decided]:
+    """In a transaction: as `insert_jobs`, of tenants with a cap of queued jobs; OverCap for those that do not fit.
+
+    The caps are held until the transaction ends, so however many insert at once, no cap is passed. A key that is
+    taken needs no room: its answer is the job that it stands for.
+    """
+    tenants = sorted({job.tenant_id for job in jobs})
+    caps = {row["id"]: (row["room"], row["cap"]) for row in await connection.fetch(ROOM_TO_QUEUE, tenants)}
+    room = {tenant: left for tenant, (left, _) in caps.items()}
+    known = await jobs_of_keys(connection, [job.digest for job in jobs if job.digest is not None])
+    keyed = {row["digest"] for row in known if row is not None}
+    fitting: list[NewJob] = []
+    decided: list[Decided] = []
+    for job in jobs:
+        left = room.get(job.tenant_id)
+        if job.digest is None or job.digest not in keyed:
+            if left is not None and left < 1:
+                decided.append(OverCap(caps[job.tenant_id][1]))
+                continue
+            if left is not None:
+                room[job.tenant_id] = left - 1
+            if job.digest is not None:
+                keyed.add(job.digest)
+        fitting.append(job)
+        decided.append(None)
+    inserted = {row["id"]: row for row in await insert_jobs(connection, fitting) if row} if fitting else {}
+    return [inserted.get(job.id, one) for job, one in zip(jobs, decided, strict=True)]
 
 
 KEYED = "SELECT digest, job_id, request_hash FROM idempotency_keys WHERE digest = ANY ($1::bytea[])"

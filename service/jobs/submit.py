@@ -15,8 +15,17 @@ import asyncpg
 import structlog
 from uuid_utils.compat import uuid7
 
+from service.access.audit import NOWHERE, Origin
 from service.access.principal import Permission, Principal
-from service.errors import Fault, Forbidden, IdempotencyKeyReused, Invalid, LavoriError, UnknownJobType
+from service.errors import (
+    CapExceeded,
+    Fault,
+    Forbidden,
+    IdempotencyKeyReused,
+    Invalid,
+    LavoriError,
+    UnknownJobType,
+)
 from service.files.upload import Upload
 from service.jobs import queue
 from service.jobs.attach import keep, let_go, read_attachment
@@ -27,7 +36,7 @@ from service.jobs.jobtype import JobType
 from service.jobs.schemas import AttachmentIn, JobIn
 from service.jobs.secret_args import Kept, filled_in, has_secrets, keep_args, place_of
 from service.jobs.states import PRIORITIES, Priority
-from service.jobs.store import NewJob
+from service.jobs.store import NewJob, OverCap
 from service.web.encoding import dumps
 from service.web.payload import load
 
@@ -39,12 +48,16 @@ _JOB_IN, _ATTACHMENT_IN = JobIn(), AttachmentIn()
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A body as it came; `upload` is the file of a multipart request, `scope` whose idempotency rules hold."""
+    """A body as it came; `upload` is the file of a multipart request, `scope` whose idempotency rules hold.
+
+    `origin` is where it came from, for the audit.
+    """
 
     body: Any
     key: str | None = None
     upload: Upload | None = None
     scope: str = "native"
+    origin: Origin = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +69,7 @@ class Submitted:
 
 
 async def submit_job(core: Core, principal: Principal, submission: Submission) -> Submitted:
-    """Create a job. Raises Forbidden, Invalid, UnknownJobType, TooLarge, IdempotencyKeyReused."""
+    """Create a job. Raises Forbidden, Invalid, UnknownJobType, TooLarge, CapExceeded, IdempotencyKeyReused."""
     try:
         return await _submit(core, principal, submission)
     except Exception as error:
@@ -133,6 +146,9 @@ async def _submit(core: Core, principal: Principal, submission: Submission) -> S
         digest=digest,
         request_hash=hashes[0] if hashes else None,
         sealed_args=args.sealed,
+        key_id=principal.key_id,
+        address=submission.origin.address,
+        request_id=submission.origin.request_id,
     )
     submitted = None
     try:
@@ -146,12 +162,18 @@ async def _submit(core: Core, principal: Principal, submission: Submission) -> S
 async def insert(
     core: Core, principal: Principal, job: NewJob, attached: dict[str, Any], hashes: Sequence[bytes] = ()
 ) -> Submitted:
-    """Commit the job together with its neighbours, then nudge the workers."""
+    """Commit the job together with its neighbours, then nudge the workers. Raises CapExceeded."""
+    caps = principal.caps
     while True:
-        decided = await core.inserting.put(job)
+        decided = await (core.inserting if caps.queued is None else core.inserting_within).put(job)
+        if isinstance(decided, OverCap):
+            raise CapExceeded("queued", decided.cap)
         if decided is not None:
             row = _row(job, decided, attached)
-            offer(core, row)
+            if caps.running is None or row["due_at"] > row["created_at"]:
+                offer(core, row)
+            else:
+                core.capped.nudge(job.tenant_id)
             core.dispatcher.changed(job.id, job.tenant_id)
             core.metrics.submitted(job.type, "created").inc()
             log.info("job submitted", action="job.submitted", job_id=str(job.id), type=job.type)

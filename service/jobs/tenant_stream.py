@@ -47,7 +47,7 @@ async def tenant_events(request: web.Request) -> web.StreamResponse:
     """GET /api/events: the changes of all jobs that the caller may see; ids are the database's milliseconds."""
     core, hub, principal = request.app[CORE], request.app[HUB], principal_of(request)
     asked = query(request, _TENANT_EVENTS_IN)
-    with hub.watch_tenant(principal.tenant_id, await hub.cap_of(principal.tenant_id)) as watcher:
+    with hub.watch_tenant(principal.tenant_id, principal.caps.waiters) as watcher:
         now = await store.now_ms(core.pool)
         seen = last_event_id(request)
         watcher.overflowed = seen is not None  # what happened while nobody listened here

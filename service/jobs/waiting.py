@@ -25,7 +25,7 @@ async def wait_for(
     if enough(heading) or seconds <= 0 or hub.is_draining():
         return heading
     ends = time.monotonic() + seconds
-    with hub.watch(principal.tenant_id, {job_id: 0}, await hub.cap_of(principal.tenant_id)) as watcher:
+    with hub.watch(principal.tenant_id, {job_id: 0}, principal.caps.waiters) as watcher:
         while True:
             heading = await core.reader.heading(principal_of(request), job_id)
             watcher.known[job_id] = heading.version

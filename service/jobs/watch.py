@@ -15,6 +15,7 @@ import orjson
 from aiohttp import web
 from marshmallow import Schema, fields, validate
 
+from service.access.limits import WAITING
 from service.access.middleware import principal_of
 from service.access.principal import Principal
 from service.errors import Fault, Invalid, TooLarge
@@ -63,7 +64,7 @@ async def poll(request: web.Request) -> web.Response:
     found, gone = await _changed(core, principal, known)
     if known and not found and not gone and asked["wait"] and not hub.is_draining():
         ends = time.monotonic() + asked["wait"]
-        with hub.watch(principal.tenant_id, dict(known), await hub.cap_of(principal.tenant_id)) as watcher:
+        with hub.watch(principal.tenant_id, dict(known), principal.caps.waiters) as watcher:
             while True:
                 principal = principal_of(request)
                 found, gone = await _changed(core, principal, known)
@@ -97,7 +98,6 @@ async def _changed(
 
 
 VERSIONS = "SELECT id, version FROM jobs WHERE id = ANY ($1::uuid[])"
-WAITER_CAP = "SELECT (caps ->> 'waiters')::int FROM tenants WHERE id = $1"
 
 
 async def hub_of(app: web.Application) -> AsyncIterator[None]:
@@ -107,11 +107,8 @@ async def hub_of(app: web.Application) -> AsyncIterator[None]:
     async def versions(job_ids: list[UUID]) -> dict[UUID, int]:
         return {row["id"]: row["version"] for row in await pool.fetch(VERSIONS, job_ids)}
 
-    async def cap(tenant_id: int) -> int | None:
-        most: int | None = await pool.fetchval(WAITER_CAP, tenant_id)
-        return most
-
-    app[HUB] = hub = Hub(app[REDIS], versions, cap)
+    app[HUB] = hub = Hub(app[REDIS], versions)
+    app[WAITING].append(hub.waiting)
     waiters = app[METRICS].waiters
     waiters.labels("tenant").set_function(lambda: hub.tenant_waiters)
     waiters.labels("jobs").set_function(lambda: hub.waiters - hub.tenant_waiters)

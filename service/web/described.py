@@ -142,6 +142,13 @@ HEADERS: Mapping[str, Mapping[str, Any]] = {
     "Location": _text("The path of the new job.", format="uri-reference"),
     "Link": _text('The next page, as `<…>; rel="next"`; absent on the last one.'),
     "Retry-After": _number("After how many seconds it is worth asking again."),
+    "RateLimit": _text(
+        "Under a limit of requests: how many are left (`r`), and in how many seconds all of them are again (`t`).",
+        example='"tenant";r=42;t=18',
+    ),
+    "RateLimit-Policy": _text(
+        "The limits themselves: `q` requests in `w` seconds.", example='"tenant";q=60;w=60'
+    ),
     "Idempotency-Replayed": _text(
         "`true`: an earlier request with the same key had made this job.", enum=["true"]
     ),

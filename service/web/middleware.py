@@ -3,7 +3,7 @@
 import asyncio
 import re
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 from typing import Any
 
@@ -30,6 +30,9 @@ log = structlog.get_logger()
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 REQUEST_ID = web.RequestKey("request_id", str)
+MORE_HEADERS: web.RequestKey[Mapping[str, str]] = web.RequestKey("more_headers")
+"""What every response to this request says, whatever comes of it."""
+
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
 PROBLEM_JSON = "application/problem+json"
 
@@ -77,6 +80,8 @@ def _observe(request: web.Request, status: int, began: float) -> None:
 async def sign(request: web.Request, response: web.StreamResponse) -> None:
     """An `on_response_prepare` of the application: every response, streamed ones too, carries its request's id."""
     response.headers["X-Request-Id"] = request.get(REQUEST_ID) or secrets.token_hex(12)
+    if (more := request.get(MORE_HEADERS)) is not None:
+        response.headers.update(more)
     if request.app[DRAINING].is_set():  # the next request of this client belongs to another process
         response.headers["Connection"] = "close"
         response.force_close()

@@ -21,6 +21,7 @@ from service.errors import (
     Malformed,
     NotFound,
     RangeNotSatisfiable,
+    RateLimited,
     TooLarge,
     Unauthenticated,
     Unavailable,
@@ -33,6 +34,7 @@ from service.web.shapes import Shapes
 DIALECT = "https://spec.openapis.org/oas/3.1/dialect/base"  # JSON Schema 2020-12, and the words of OpenAPI
 PROBLEM_JSON = "application/problem+json"
 ANYWHERE = (LavoriError, Malformed, Unavailable)
+LIMITED = ("RateLimit", "RateLimit-Policy")  # where the tenant has set a limit
 _PARAMETER = re.compile(r"\{(\w+)(?::[^{}]*)?\}")
 _CALL = re.compile(r"\A(?:GET|POST|PUT|PATCH|DELETE)\s\S+?(?::\s|\.\Z|\.\s|\Z)")
 
@@ -148,7 +150,7 @@ class Routes(BasePlugin):
     def _responses(self, told: Operation, *, login: bool, inner: bool) -> dict[str, Any]:
         errors: list[type[LavoriError]] = [*ANYWHERE, *told.errors]
         if login:
-            errors += [Unauthenticated, Forbidden]
+            errors += [Unauthenticated, Forbidden, RateLimited]
         if inner:
             errors.append(NotFound)
         if told.body is not None:
@@ -158,7 +160,9 @@ class Routes(BasePlugin):
         by_status: dict[int, list[type[LavoriError]]] = {}
         for error in dict.fromkeys(errors):
             by_status.setdefault(error.status, []).append(error)
-        succeeds = {str(status): _success(one) for status, one in told.answers.items()}
+        succeeds = {
+            str(status): _success(one, LIMITED if login else ()) for status, one in told.answers.items()
+        }
         if told.links:
             links = {
                 name: {"operationId": name, "parameters": dict(given)} for name, given in told.links.items()
@@ -178,6 +182,8 @@ class Routes(BasePlugin):
                 headers.append("WWW-Authenticate")
             if RangeNotSatisfiable in alike:
                 headers.append("Content-Range")
+            if RateLimited in alike:
+                headers += LIMITED
             if any(error.retry_after is not None for error in alike):
                 headers.append("Retry-After")
             self._spec.components.response(
@@ -227,10 +233,10 @@ def _description(handler: Handler, told: Operation) -> str:
     return "\n\n".join(part for part in (whole, told.more) if part)
 
 
-def _success(one: Answer) -> dict[str, Any]:
+def _success(one: Answer, more: tuple[str, ...]) -> dict[str, Any]:
     made: dict[str, Any] = {
         "description": one.description,
-        "headers": {name: name for name in (*one.headers, "X-Request-Id")},
+        "headers": {name: name for name in (*one.headers, *more, "X-Request-Id")},
     }
     if one.content:
         first = next(iter(one.content))

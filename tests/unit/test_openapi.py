@@ -154,7 +154,6 @@ def test_all_that_can_go_wrong_is_told_with_an_example_each() -> None:
         "method_not_allowed",
         "outbound_refused",
         "outbound_failed",
-        "rate_limited",
     }
 
 

@@ -3,6 +3,7 @@
 import asyncpg
 
 from service.jobs import claims, queue
+from service.jobs.capped import offerable
 from workers.runtime import Runtime
 
 PAGE = 1_000
@@ -15,6 +16,8 @@ async def redeliver(runtime: Runtime) -> None:
     Offering is idempotent, so a quiet system pays for one page. After a FLUSHALL all pages are offered in one sweep;
     a single message that was lost behind thousands, maybe of another tenant, is found by the walk.
     """
+    if capped := await offerable(runtime.pool, None):
+        await queue.offer(runtime.dispatcher.redis, capped)
     if await _offer_pages(runtime, None, 1) is not None:
         runtime.walked = await _offer_pages(runtime, runtime.walked, WALK_PAGES)
 

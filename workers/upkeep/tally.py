@@ -1,4 +1,4 @@
-"""Folds the tallies of jobs: their sums stay, their rows become one a group."""
+"""Folds the tallies of jobs and files: their sums stay, their rows become one a group."""
 
 from workers.runtime import Runtime
 
@@ -20,7 +20,23 @@ SELECT count(*) FROM taken
 """
 
 
+FOLD_FILES = """
+WITH worth AS (
+    SELECT count(*) > 1000 + 2 * count(DISTINCT tenant_id) AS it FROM file_tallies
+), taken AS (
+    DELETE FROM file_tallies WHERE ctid = ANY (ARRAY(
+        SELECT file_tallies.ctid FROM file_tallies, worth WHERE worth.it LIMIT 20000
+        FOR UPDATE OF file_tallies SKIP LOCKED))
+    RETURNING tenant_id, bytes
+), folded AS (
+    INSERT INTO file_tallies SELECT tenant_id, sum(bytes) FROM taken GROUP BY tenant_id HAVING sum(bytes) <> 0
+)
+SELECT count(*) FROM taken
+"""
+
+
 async def tally(runtime: Runtime) -> None:
     """Fold until there is little to fold."""
-    while await runtime.pool.fetchval(FOLD):
-        pass
+    for fold in (FOLD, FOLD_FILES):
+        while await runtime.pool.fetchval(fold):
+            pass

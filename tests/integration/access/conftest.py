@@ -10,9 +10,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 
 from service.access.identities import identities
+from service.access.limits import WAITING
 from service.access.middleware import authenticate, identify, open_to_all
 from service.access.routes import routes
 from service.access.store import ensure_admin_key
+from service.access.tenant_routes import routes as tenant_routes
 from service.keys import POOL
 from service.web.middleware import edge
 from service.web.payload import json_response
@@ -80,8 +82,9 @@ async def whoever(request: web.Request) -> web.Response:
 def application(pool: asyncpg.Pool) -> web.Application:
     app = web.Application(middlewares=[edge, authenticate])
     app[POOL] = pool
+    app[WAITING] = []
     app.cleanup_ctx.append(identities)
-    app.add_routes([*routes, web.get("/open", open_to_all(whoever))])
+    app.add_routes([*routes, *tenant_routes, web.get("/open", open_to_all(whoever))])
     return app
 
 

@@ -39,6 +39,13 @@ async def test_me_tells_who_i_am(admin: Caller) -> None:
             "requests_per_minute": None,
             "waiters": None,
         },
+        "used": {
+            "queued": 0,
+            "running": 0,
+            "storage_bytes": 0,
+            "requests_per_minute": None,
+            "waiters": 0,
+        },
     }
 
 

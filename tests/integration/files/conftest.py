@@ -26,6 +26,7 @@ from service.files.blob import Blob
 from service.files.conversions import Conversions
 from service.files.keys import CONVERSIONS, SIGNER, STORAGE
 from service.files.links import LinkSigner
+from service.files.room import Room
 from service.files.routes import routes
 from service.files.storage import Storage, open_storage
 from service.files.store import insert_file
@@ -194,7 +195,11 @@ async def receive(request: web.Request) -> web.Response:
     """Take a form as the creation of a job does, refusing what says that it is to be refused."""
     settings, storage = request.app[SETTINGS], request.app[STORAGE]
     form = await receive_multipart(
-        request, storage, max_json_body=settings.max_json_body, max_attachment=settings.max_attachment
+        request,
+        storage,
+        max_json_body=settings.max_json_body,
+        max_attachment=settings.max_attachment,
+        room=Room(),
     )
     request.app[FORMS].append(form)
     async with kept_unless_refused(storage, form.file):

@@ -191,6 +191,9 @@ async def test_every_operation_answers_as_the_document_says(  # noqa: PLR0915 - 
     # Dues, keys and tenants.
     await call("GET", f"/api/dovuti?service_id={UNKNOWN}", 200)
     await call("GET", "/api/me", 200)
+    await call("GET", "/api/tenant", 200)
+    await call("PATCH", "/api/tenant", 200, json={"caps": {"queued": 1000}})
+    await call("GET", "/api/audit?limit=2&object_type=tenant", 200)
     key = await call("POST", "/api/keys", 201, json={"name": "one", "principal": "anna", "roles": ["user"]})
     await call("GET", "/api/keys?limit=1", 200)
     await call("POST", f"/api/keys/{key['id']}/rotate", 200, json={"grace_seconds": 5})

@@ -171,11 +171,10 @@ async def test_the_tenants_stream_tells_of_all_jobs_and_resumes(
         assert response.status == 400
 
 
-async def test_a_cap_on_waiters_answers_at_once(
-    api: ClientSession, submit: Submit, pool: asyncpg.Pool
-) -> None:
+async def test_a_cap_on_waiters_answers_at_once(api: ClientSession, submit: Submit) -> None:
     made = await submit("steps")
-    await pool.execute("""UPDATE tenants SET caps = '{"waiters": 1}'""")
+    async with api.patch("/api/tenant", json={"caps": {"waiters": 1}}) as changed:
+        assert changed.status == 200
     path = f"/api/jobs/{made['id']}"
     async with api.get(f"{path}/events") as stream:
         assert stream.status == 200
