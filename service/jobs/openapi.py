@@ -1,5 +1,7 @@
 """The routes of jobs, for the OpenAPI document."""
 
+from dataclasses import replace
+
 from service.errors import (
     CapExceeded,
     IdempotencyKeyReused,
@@ -201,7 +203,10 @@ OPERATIONS = {
         "read_job",
         "Read a job",
         TAG,
-        {200: answer({"anyOf": [JobOut, SomeOfJobOut]}, JOB, "The job.", *_CHANGED), 304: UNCHANGED},
+        {
+            200: answer({"anyOf": [JobOut, SomeOfJobOut]}, JOB, "The job.", *_CHANGED, "Preference-Applied"),
+            304: replace(UNCHANGED, headers=(*_CHANGED, "Preference-Applied")),
+        },
         query=ReadIn,
         takes=("If-None-Match", "Prefer"),
         errors=(CapExceeded,),

@@ -131,7 +131,9 @@ async def read(request: web.Request) -> web.Response:
     core = request.app[CORE]
     principal = principal_of(request)
     asked = query(request, _READ_IN) if request.query_string else None
-    seconds = seconds_to_wait(request, asked["wait"] if asked else None)
+    in_query = asked["wait"] if asked else None
+    seconds = seconds_to_wait(request, in_query)
+    granted = {"Preference-Applied": f"wait={seconds}"} if seconds and in_query is None else {}
     if seconds:
         known = "If-None-Match" in request.headers
         heading = await wait_for(
@@ -143,14 +145,14 @@ async def read(request: web.Request) -> web.Response:
     else:
         heading = await core.reader.heading(principal, job_id_of(request))
     if is_known(request, heading.version):
-        return web.Response(status=304, headers=_headers(request, heading))
+        return web.Response(status=304, headers={**_headers(request, heading), **granted})
     shown = await core.reader.body(principal, heading, base_url(request))
     if asked and asked["fields_"]:
         shown = shown._replace(body=only(shown.body, asked["fields_"]))
     if asked and asked["include"]:
         included = await with_included(core.pool, {heading.id: shown.body}, asked["include"], INCLUDED)
         shown = shown._replace(body=included[heading.id])
-    return _shown(request, shown)
+    return _shown(request, shown, headers=granted)
 
 
 async def patch(request: web.Request) -> web.Response:

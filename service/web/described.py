@@ -33,7 +33,7 @@ class Shown(Schema):
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What a request carries, by media type; `example` is of the first."""
+    """What a request carries, by media type; `example` is of those that are JSON."""
 
     content: Mapping[str, Shape]
     example: Any

@@ -132,12 +132,15 @@ class Routes(BasePlugin):
             "responses": self._responses(told, login=login, inner=bool(inner)),
         }
         if told.body is not None:
-            first = next(iter(told.body.content))
             made["requestBody"] = {
                 "required": told.body.required,
                 "content": {
                     kind: {"schema": _schema(shape)}
-                    | ({"example": told.body.example} if kind == first else {})
+                    | (
+                        {"example": told.body.example}
+                        if told.body.example is not None and "json" in kind
+                        else {}
+                    )
                     for kind, shape in told.body.content.items()
                 },
             }

@@ -169,10 +169,10 @@ def test_every_json_body_and_answer_has_an_example_that_is_right() -> None:
         bodies = [operation["requestBody"]] if "requestBody" in operation else []
         succeeding = [resolved(one) for status, one in operation["responses"].items() if status < "300"]
         for one in bodies + succeeding:
-            content = one.get("content", {}).get("application/json")
-            if content is not None and path != "/api/openapi.json":
-                check(content["schema"], content["example"])
-                assert content["example"], f"{method} {path}"
+            for kind, content in one.get("content", {}).items():
+                if "json" in kind and path != "/api/openapi.json":
+                    check(content["schema"], content["example"])
+                    assert content["example"], f"{method} {path}"
 
 
 @pytest.mark.parametrize("name", sorted(document()["components"]["schemas"]))

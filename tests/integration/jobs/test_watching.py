@@ -60,8 +60,10 @@ async def test_waiting_in_vain_is_304_or_what_there_is(api: ClientSession, submi
     path = f"/api/jobs/{made['id']}"
     async with api.get(path, params={"wait": "1"}, headers={"If-None-Match": '"1"'}) as response:
         assert response.status == 304
+        assert "Preference-Applied" not in response.headers
     async with api.get(path, headers={"Prefer": "wait=1"}) as response:
         assert (await response.json())["status"] == "pending"
+        assert response.headers["Preference-Applied"] == "wait=1"
 
 
 async def test_create_may_wait_for_the_end(api: ClientSession, worker: asyncio.Event) -> None:
