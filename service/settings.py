@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 # Every variable with its default as one would write it; an empty value means the same as none.
 DEFAULTS: Mapping[str, str] = {
@@ -38,6 +38,9 @@ DEFAULTS: Mapping[str, str] = {
     "MAIL_FROM": "",
     "OIDC_ISSUER": "",
     "OIDC_AUDIENCE": "",
+    "OIDC_TENANT_CLAIM": "tenant",
+    "OIDC_PRINCIPAL_CLAIM": "sub",
+    "OIDC_ROLES_CLAIM": "roles",
     "JOB_TYPES": "",
     "LAVORI_METRICS_TOKEN": "",
     "LAVORI_LOG_LEVEL": "info",
@@ -107,6 +110,9 @@ class Settings:
     mail_from: str | None
     oidc_issuer: str | None
     oidc_audience: str | None
+    oidc_tenant_claim: str
+    oidc_principal_claim: str
+    oidc_roles_claim: str
     job_types: tuple[str, ...]
     metrics_token: str | None = field(repr=False)
     log_level: str
@@ -143,12 +149,16 @@ class Settings:
             mail_from=read.text("MAIL_FROM") or None,
             oidc_issuer=read.web_address("OIDC_ISSUER"),
             oidc_audience=read.text("OIDC_AUDIENCE") or None,
+            oidc_tenant_claim=read.text("OIDC_TENANT_CLAIM"),
+            oidc_principal_claim=read.text("OIDC_PRINCIPAL_CLAIM"),
+            oidc_roles_claim=read.text("OIDC_ROLES_CLAIM"),
             job_types=read.words("JOB_TYPES", MODULE, "a module's dotted name"),
             metrics_token=read.text("LAVORI_METRICS_TOKEN") or None,
             log_level=read.one_of("LAVORI_LOG_LEVEL", LOG_LEVELS),
             log_format=read.one_of("LAVORI_LOG_FORMAT", LOG_FORMATS),
         )
         read.together("OIDC_ISSUER", "OIDC_AUDIENCE")
+        read.encrypted("OIDC_ISSUER", settings.outbound_allow)
         read.required(required)
         if read.faults:
             raise SettingsError(tuple(read.faults))
@@ -267,8 +277,23 @@ class _Reader:
         if bool(self.text(first)) != bool(self.text(second)):
             self.faults.append(f"{first} and {second} must be set together.")
 
+    def encrypted(self, name: str, allow: Collection[tuple[str, int]]) -> None:
+        """What is trusted comes by https; in one's own network, whose hosts are allowed one by one, by http too."""
+        url = urlsplit(self.text(name))
+        if url.scheme == "http" and (url.hostname, _port_of(url)) not in allow:
+            self.faults.append(
+                f"{name} must begin with https://, unless LAVORI_OUTBOUND_ALLOW names its host and port."
+            )
+
     def required(self, names: Collection[str]) -> None:
         self.faults.extend(f"{name} must be set." for name in names if not self.text(name))
+
+
+def _port_of(url: SplitResult) -> int | None:
+    try:
+        return url.port or 80
+    except ValueError:  # web_address has told it
+        return None
 
 
 def _sane_host(address: str) -> bool:

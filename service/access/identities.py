@@ -13,11 +13,12 @@ from typing import TypeVar
 import asyncpg
 from aiohttp import web
 
+from service.access.oidc import Oidc, may_be_a_jwt, oidc_of
 from service.access.principal import Principal
 from service.access.store import principals_by_hash
 from service.access.tokens import may_be_a_token, token_hash
 from service.db.batch import Batcher
-from service.keys import POOL
+from service.keys import POOL, SETTINGS
 
 LIFETIME_SECONDS = 1.0
 LOOK_UP_SECONDS = 5.0
@@ -29,19 +30,23 @@ Answer = TypeVar("Answer")
 class Identities:
     """Answers whose a token is; knows at most `CAPACITY` callers and as many strangers."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
+    def __init__(self, pool: asyncpg.Pool, oidc: Oidc | None = None) -> None:
+        self._pool, self._oidc = pool, oidc
         self._known: dict[bytes, tuple[float, Principal]] = {}
         self._strangers: dict[bytes, float] = {}
         self._questions: Batcher[bytes, Principal | None] = Batcher(self._ask, max_items=1000, concurrency=2)
 
     async def of(self, token: str) -> Principal | None:
-        """The caller whose token this is; None when it is unknown, expired or revoked."""
+        """The caller whose token this is; None when it is unknown, expired or revoked. Raises as Oidc.of."""
         digest = token_hash(token)
         now = time.monotonic()
         remembered = self._known.get(digest)
         if remembered is not None and remembered[0] > now:
             return remembered[1]
+        if self._oidc is not None and may_be_a_jwt(token):
+            principal = await self._oidc.of(token)
+            _keep(self._known, digest, (now + LIFETIME_SECONDS, principal))
+            return principal
         if not may_be_a_token(token) or self._strangers.get(digest, now) > now:
             return None
         return await self._look_up(digest, now + LIFETIME_SECONDS)
@@ -81,6 +86,7 @@ IDENTITIES = web.AppKey("identities", Identities)
 
 async def identities(app: web.Application) -> AsyncIterator[None]:
     """A `cleanup_ctx` of the application: who calls, from its POOL."""
-    app[IDENTITIES] = Identities(app[POOL])
+    settings = app.get(SETTINGS)
+    app[IDENTITIES] = Identities(app[POOL], oidc_of(settings, app[POOL]) if settings else None)
     yield
     await app[IDENTITIES].close()

@@ -277,7 +277,8 @@ def _example(error: type[LavoriError]) -> dict[str, Any]:
 _BEARER = {
     "type": "http",
     "scheme": "bearer",
-    "description": "An API key: `POST /api/keys` makes one, and shows it that once.",
+    "description": "An API key: `POST /api/keys` makes one, and shows it that once. Where the operator has set "
+    "`OIDC_ISSUER`, also a JWT of that issuer.",
 }
 
 _METRICS = {

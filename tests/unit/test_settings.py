@@ -155,3 +155,13 @@ def test_the_table_in_the_docs_lists_every_variable_with_its_default() -> None:
         r"^\| `(\w+)` \| .* \| (?:`(.*)` )?\|$", DOCS.read_text(encoding="utf-8"), flags=re.MULTILINE
     )
     assert dict(rows) == dict(DEFAULTS)
+
+
+def test_an_issuer_is_trusted_over_http_only_where_its_host_is_allowed() -> None:
+    own = {"OIDC_ISSUER": "http://login.intranet:8080/realm", "OIDC_AUDIENCE": "lavori"}
+    with pytest.raises(SettingsError, match="OIDC_ISSUER must begin with https"):
+        Settings.from_environ(own)
+    settings = Settings.from_environ({**own, "LAVORI_OUTBOUND_ALLOW": "login.intranet:8080"})
+    assert settings.oidc_issuer == own["OIDC_ISSUER"]
+    names = (settings.oidc_tenant_claim, settings.oidc_principal_claim, settings.oidc_roles_claim)
+    assert names == ("tenant", "sub", "roles")
