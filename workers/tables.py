@@ -34,7 +34,8 @@ async def publish_table(
 async def work_folder() -> AsyncIterator[Path]:
     """A folder of one piece of work, gone with the block."""
     with told_apart():
-        folder = await asyncio.to_thread(tempfile.TemporaryDirectory, prefix="lavori-")
+        # At once: of a thread that a cancelled job has left behind, nobody would take the folder.
+        folder = tempfile.TemporaryDirectory(prefix="lavori-")
     try:
         yield Path(folder.name)
     finally:
