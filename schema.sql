@@ -31,6 +31,14 @@ CREATE INDEX tenants_with_a_running_cap ON tenants (id) WHERE caps ->> 'running'
 
 INSERT INTO tenants (code, name) VALUES ('default', 'Default');
 
+-- How far a tenant's retention of a kind has been carried out: all jobs that ended until then have been looked at.
+CREATE TABLE retention_walks (
+    tenant_id  integer NOT NULL REFERENCES tenants ON DELETE CASCADE,
+    kind       text NOT NULL CHECK (kind IN ('jobs', 'messages', 'attachments', 'outputs')),
+    until      timestamptz(3) NOT NULL DEFAULT 'epoch',
+    PRIMARY KEY (tenant_id, kind)
+);
+
 CREATE TABLE keys (
     id               uuid PRIMARY KEY,
     tenant_id        integer NOT NULL REFERENCES tenants ON DELETE CASCADE,
@@ -316,6 +324,7 @@ CREATE TABLE outputs (
     expires_at         timestamptz(3),
     UNIQUE (job_id, run, position)
 );
+CREATE INDEX outputs_expired ON outputs (expires_at) WHERE expires_at IS NOT NULL;
 
 CREATE TABLE conversions (                             -- outputs in other formats: a cache, whose files expire by themselves
     output_id  uuid NOT NULL REFERENCES outputs ON DELETE CASCADE,

@@ -23,7 +23,7 @@ from service.files.conversions import Conversions
 from service.files.keys import CONVERSIONS, SIGNER, STORAGE
 from service.files.links import LinkSigner
 from service.files.storage import open_storage
-from service.jobs import actions, explain, listing, pace, queue, stats, types, types_openapi, watch
+from service.jobs import actions, explain, listing, pace, purging, queue, stats, types, types_openapi, watch
 from service.jobs import openapi as jobs_openapi
 from service.jobs import routes as jobs_routes
 from service.jobs.backlog import backlog
@@ -52,6 +52,7 @@ FEATURES = (
     access_routes,
     tenant_routes,
     trail,
+    purging,
     dovuti_routes,
     health,
     problems,
@@ -65,6 +66,7 @@ TABLES = (
     types_openapi,
     files_openapi,
     access_openapi,
+    purging,
     tenant_openapi,
     dovuti_openapi,
     operations,

@@ -82,9 +82,10 @@ WITH input AS (
       AS said(lease_id, ordinal, time, level, text, tool_id)
     JOIN input ON input.lease_id = said.lease_id JOIN settled ON settled.id = input.id
 ), published AS (
-    INSERT INTO outputs (id, job_id, tenant_id, run, position, file_id, available_formats)
-    SELECT made.id, settled.id, settled.tenant_id, settled.run, made.position, made.file_id, made.available_formats
-    FROM input JOIN settled USING (id),
+    INSERT INTO outputs (id, job_id, tenant_id, run, position, file_id, available_formats, expires_at)
+    SELECT made.id, settled.id, settled.tenant_id, settled.run, made.position, made.file_id, made.available_formats,
+           now() + make_interval(days => (tenants.retention ->> 'outputs')::int)
+    FROM input JOIN settled USING (id) JOIN tenants ON tenants.id = settled.tenant_id,
          json_to_recordset(input.outputs) AS made(id uuid, file_id uuid, position int, available_formats text[])
 ), kept AS (
     UPDATE files SET expires_at = NULL FROM input, json_to_recordset(input.outputs) AS made(file_id uuid)

@@ -45,6 +45,11 @@ class SystemMetrics:
         self.leases_expired = Counter(
             "jobs_leases_expired", "Jobs taken back from a worker whose lease ran out.", registry=registry
         )
+        self.purged = cache(
+            Counter(
+                "purged", "What was deleted because its time was over.", ["kind"], registry=registry
+            ).labels
+        )
         self.fenced_writes = Counter(
             "jobs_fenced_writes", "Writes refused because their lease was lost.", registry=registry
         )

@@ -80,6 +80,7 @@ CALLS: dict[str, Callable[[Ids], tuple[str, Any, Rows]]] = {
     ),
     "delete_tenant": lambda _: ("/api/tenants/other", None, [("delete", "tenant", "other")]),
     "change_tenant": lambda _: ("/api/tenant", {"caps": {"queued": 9}}, [("modify", "tenant", "default")]),
+    "purge_tenant": lambda _: ("/api/tenant/purge", None, [("purge", "tenant", "default")]),
 }
 LOOKING = {"poll_jobs"}
 

@@ -193,6 +193,7 @@ async def test_every_operation_answers_as_the_document_says(  # noqa: PLR0915 - 
     await call("GET", "/api/me", 200)
     await call("GET", "/api/tenant", 200)
     await call("PATCH", "/api/tenant", 200, json={"caps": {"queued": 1000}})
+    await call("POST", "/api/tenant/purge", 200, json={"dry_run": True})
     await call("GET", "/api/audit?limit=2&object_type=tenant", 200)
     key = await call("POST", "/api/keys", 201, json={"name": "one", "principal": "anna", "roles": ["user"]})
     await call("GET", "/api/keys?limit=1", 200)
