@@ -95,8 +95,7 @@ CREATE TRIGGER files_come AFTER INSERT ON files REFERENCING NEW TABLE AS now_fil
 CREATE TRIGGER files_go AFTER DELETE ON files REFERENCING OLD TABLE AS former_files
     FOR EACH STATEMENT EXECUTE FUNCTION tally_files();
 
-
-CREATE TABLE job_definitions (
+CREATE TABLE job_definitions (                         -- stored requests: what a job copies when it is made from one
     id                         uuid PRIMARY KEY,
     tenant_id                  integer NOT NULL REFERENCES tenants,
     code                       text NOT NULL,
@@ -104,24 +103,54 @@ CREATE TABLE job_definitions (
     name                       text NOT NULL,
     description                text,
     args                       json NOT NULL DEFAULT '{}',
-    attachment                 json,
+    sealed_args                text,                    -- where args show ***: all of them, sealed
+    attachment_file_id         uuid REFERENCES files,
+    attachment_url             text,
+    attachment_name            text,
+    attachment_mime_type       text,
     priority                   smallint NOT NULL DEFAULT 1 CHECK (priority BETWEEN 0 AND 4),
     worker_tag                 text,
     publish_link_access_scope  text NOT NULL DEFAULT 'private' CHECK (publish_link_access_scope IN ('public', 'private', 'organization')),
-    timeout_seconds            integer,
-    max_attempts               smallint,
+    timeout_seconds            integer NOT NULL DEFAULT 3600 CHECK (timeout_seconds > 0),
+    max_attempts               smallint NOT NULL DEFAULT 1 CHECK (max_attempts BETWEEN 1 AND 100),
     labels                     jsonb NOT NULL DEFAULT '{}',
     shared_with                text[] NOT NULL DEFAULT '{}',  -- principals, or * for the whole tenant
+    options                    json NOT NULL DEFAULT '{}',
     schedule                   json,
-    next_run_at                timestamptz(3),
-    options                    jsonb NOT NULL DEFAULT '{}',
+    walked_at                  timestamptz(3),          -- what became of the times of its cron expression is decided up to here
+    next_run_at                timestamptz(3),          -- the next of them; null while it is off, or at its end
+    next_due_at                timestamptz(3),          -- the same with its jitter
+    last_run_at                timestamptz(3),
+    last_job_id                uuid,                    -- no foreign key: jobs are purged
     version                    integer NOT NULL DEFAULT 1,
     created_by                 text NOT NULL,
     created_at                 timestamptz(3) NOT NULL DEFAULT now(),
     updated_at                 timestamptz(3) NOT NULL DEFAULT now(),
-    UNIQUE (tenant_id, code)
+    UNIQUE (tenant_id, code),
+    CHECK ((next_run_at IS NULL) = (next_due_at IS NULL) AND (next_run_at IS NULL) = (walked_at IS NULL)),
+    CHECK (next_run_at IS NULL OR schedule IS NOT NULL)
 );
-CREATE INDEX job_definitions_to_fire ON job_definitions (next_run_at) WHERE next_run_at IS NOT NULL;
+CREATE INDEX job_definitions_to_fire ON job_definitions (next_due_at) WHERE next_due_at IS NOT NULL;
+CREATE INDEX job_definitions_of_file ON job_definitions (attachment_file_id) WHERE attachment_file_id IS NOT NULL;
+
+CREATE TABLE fires (                                   -- what became of each time of a schedule
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    definition_id  uuid NOT NULL REFERENCES job_definitions ON DELETE CASCADE,
+    at             timestamptz(3) NOT NULL,
+    local          text NOT NULL,                      -- what the clock of its zone showed
+    policy         text NOT NULL CHECK (policy IN ('normal', 'dst_gap_shifted', 'dst_fold_first', 'dst_fold_second',
+                                                   'dst_gap_skipped', 'dst_fold_skipped')),
+    outcome        text NOT NULL CHECK (outcome IN ('fired', 'waiting', 'missed', 'overlapped', 'refused', 'left_out')),
+    job_id         uuid,                               -- no foreign key: jobs are purged
+    detail         text,
+    decided_at     timestamptz(3) NOT NULL DEFAULT now(),
+    CHECK ((outcome = 'fired') = (job_id IS NOT NULL)),
+    CHECK ((outcome = 'left_out') = (policy IN ('dst_gap_skipped', 'dst_fold_skipped')))
+);
+CREATE UNIQUE INDEX fires_once ON fires (definition_id, at) WHERE outcome <> 'left_out';   -- one fire time, one job
+CREATE INDEX fires_waiting ON fires (definition_id, at) WHERE outcome = 'waiting';
+CREATE INDEX fires_newest ON fires (definition_id, id DESC);
+CREATE INDEX fires_old ON fires (decided_at);
 
 -- Jobs: the hot row, what progress and heartbeat touch, is narrow and carries no index on what changes often --------
 
@@ -177,6 +206,8 @@ CREATE INDEX jobs_by_status ON jobs (tenant_id, status, created_at, id);
 CREATE INDEX jobs_by_type ON jobs (tenant_id, type, created_at, id);
 CREATE INDEX jobs_by_creator ON jobs (tenant_id, created_by, created_at, id);  -- what a caller without jobs:read_all may see
 CREATE INDEX jobs_by_definition ON jobs (tenant_id, definition, created_at, id) WHERE definition IS NOT NULL;
+CREATE INDEX jobs_open_of_definition ON jobs (tenant_id, definition)           -- what a next fire may overlap with
+    WHERE definition IS NOT NULL AND status IN ('pending', 'suspended', 'running');
 CREATE INDEX jobs_waiting ON jobs (priority DESC, due_at, id) WHERE status = 'pending';
 CREATE INDEX jobs_running ON jobs (worker_id) WHERE status = 'running';
 CREATE INDEX jobs_ended ON jobs (tenant_id, terminated_at) WHERE terminated_at IS NOT NULL;
@@ -268,6 +299,7 @@ CREATE TABLE job_requests (                            -- what was asked for: wi
     expires_in                 integer CHECK (expires_in > 0),
     publish_link_access_scope  text NOT NULL DEFAULT 'private' CHECK (publish_link_access_scope IN ('public', 'private', 'organization')),
     notify                     json,
+    options                    json,                   -- of its definition: who is told of the end
     root_id                    uuid,                   -- first of a chain of reruns as new jobs
     modified_by                text NOT NULL
 );

@@ -15,6 +15,8 @@ from service.access.limits import limits
 from service.access.middleware import authenticate, is_open, open_to_all
 from service.access.store import ensure_admin_key
 from service.db.pool import create_pool
+from service.definitions import openapi as definitions_openapi
+from service.definitions import routes as definitions_routes
 from service.dovuti import openapi as dovuti_openapi
 from service.dovuti import routes as dovuti_routes
 from service.files import openapi as files_openapi
@@ -48,6 +50,7 @@ FEATURES = (
     watch,
     actions,
     types,
+    definitions_routes,
     files_routes,
     access_routes,
     tenant_routes,
@@ -64,6 +67,7 @@ OPEN = (health, problems, scrape, openapi, viewer)
 TABLES = (
     jobs_openapi,
     types_openapi,
+    definitions_openapi,
     files_openapi,
     access_openapi,
     purging,

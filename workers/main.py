@@ -32,6 +32,7 @@ from workers.upkeep.expire import expire
 from workers.upkeep.purge import purge
 from workers.upkeep.redeliver import redeliver
 from workers.upkeep.rescue import rescue
+from workers.upkeep.schedule import keep_schedules
 from workers.upkeep.tally import tally
 
 log = structlog.get_logger()
@@ -100,6 +101,7 @@ async def _work(runtime: Runtime, redis: ArqRedis, stop: asyncio.Event, process:
         feeding = parts.create_task(consume(runtime, redis))
         others = [parts.create_task(listen(runtime, redis)), parts.create_task(runtime.book.run())]
         others.append(parts.create_task(watch_loop(process.loop_lag.observe)))
+        others.append(parts.create_task(keep_schedules(runtime)))
         others += [parts.create_task(_sweep(runtime, duty)) for duty in DUTIES]
         await stop.wait()
         await _end([feeding])

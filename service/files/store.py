@@ -130,6 +130,7 @@ JOB_FACTS = """
 SELECT jobs.id, jobs.created_by, coalesce(job_definitions.shared_with, '{}') AS shared_with
 FROM jobs
 LEFT JOIN job_definitions ON job_definitions.tenant_id = jobs.tenant_id AND job_definitions.code = jobs.definition
+  AND job_definitions.created_at <= jobs.created_at  -- not of a former definition of that code
 WHERE jobs.tenant_id = $1 AND jobs.id = $2
 """
 
@@ -218,6 +219,7 @@ DELETE FROM files WHERE id IN (
     SELECT id FROM files
     WHERE expires_at <= now()
       AND NOT EXISTS (SELECT FROM job_requests WHERE attachment_file_id = files.id)
+      AND NOT EXISTS (SELECT FROM job_definitions WHERE attachment_file_id = files.id)
       AND NOT EXISTS (SELECT FROM outputs WHERE file_id = files.id)
     ORDER BY expires_at LIMIT $1
     FOR UPDATE SKIP LOCKED)

@@ -115,8 +115,17 @@ async def lists_of(app: web.Application) -> AsyncIterator[None]:
 
 async def list_(request: web.Request) -> web.Response:
     """GET /api/jobs: a page of the jobs that the caller may see."""
+    return await list_jobs(request)
+
+
+async def list_jobs(request: web.Request, definition: str | None = None) -> web.Response:
+    """A page of the jobs that the caller may see, or of those of one definition."""
     core, principal, secrets = request.app[CORE], principal_of(request), request.app[SETTINGS].secret_keys
     asked = _asked(request.query)
+    if definition is not None:
+        if asked["definition"] is not None:
+            raise Malformed("definition: the path says which")
+        asked["definition"] = [definition]
     asking = dumps([principal.tenant_id, {name: asked[name] for name in asked if name not in _BESIDES}])
     start = _start(asked, secrets, asking)
     envelope: dict[str, Any] = {}

@@ -15,6 +15,7 @@ from service.jobs.attach import let_go, store_attachment
 from service.jobs.control import Versions, may_control, refuse_version
 from service.jobs.core import Core
 from service.jobs.job import Row
+from service.jobs.merge import merge_patch
 from service.jobs.new_args import new_args
 from service.jobs.queue import Message
 from service.jobs.schemas import MOST_LABELS, JobIn, JobPatch, NotifyIn
@@ -115,7 +116,7 @@ async def _apply(
         if refused := wanted.refused(row):
             raise NotChangeable(refused, row["status"])
         if asked and not is_new:
-            attached = _renamed(row, asked)
+            attached = renamed(row, asked)
         if changes:
             args = await _new_args(connection, core, row, wanted)
             await connection.execute(APPLY_JOB, job_id, *_job_columns(core, row, changes))
@@ -127,7 +128,7 @@ async def _apply(
                     APPLY_SCOPE, job_id, changes["publish_link_access_scope"] or DEFAULT_SCOPE
                 )
             if "attachment" in changes:
-                await _exchange(connection, row["attachment_file_id"], (attached or {}).get("id"))
+                await exchange(connection, row["attachment_file_id"], (attached or {}).get("id"))
             await record(connection, principal, "modify", "job", str(job_id), dict.fromkeys(changes), origin)
     core.dispatcher.changed(job_id, principal.tenant_id)
     if waiting and changes.keys() & {"run_at", "priority", "worker_tag"}:
@@ -241,7 +242,7 @@ def _merged(text: str, change: dict[str, Any] | None, wanted: Changes) -> dict[s
     return merged
 
 
-def _renamed(row: Row, patch: dict[str, Any]) -> dict[str, Any]:
+def renamed(row: Row, patch: dict[str, Any]) -> dict[str, Any]:
     """The attachment that the job has, under the name and type of the patch. Raises Invalid when it has none."""
     if row["attachment_file_id"] is None and row["attachment_url"] is None:
         raise Invalid([Fault("#/attachment", "needs either file or id")])
@@ -255,21 +256,8 @@ APPLY_SCOPE = "UPDATE links SET scope = $2 WHERE job_id = $1 AND output_id IS NU
 KEEP = "UPDATE files SET expires_at = NULL WHERE id = $1"
 
 
-async def _exchange(connection: Connection, former: UUID | None, kept: UUID | None) -> None:
+async def exchange(connection: Connection, former: UUID | None, kept: UUID | None) -> None:
     if kept is not None:
         await connection.execute(KEEP, kept)
     if former is not None and former != kept:
         await let_go(connection, former)
-
-
-def merge_patch(target: Any, patch: Any) -> Any:
-    """RFC 7396: members of `patch` replace those of `target`, objects deeply; null removes."""
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(target) if isinstance(target, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            merged.pop(name, None)
-        else:
-            merged[name] = merge_patch(merged.get(name), value)
-    return merged

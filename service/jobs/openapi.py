@@ -67,7 +67,7 @@ MERGE_PATCH = "application/merge-patch+json"
 _CHANGED = ("ETag", "Retry-After")
 _MOVED = {200: answer(JobOut, JOB, "The job as it is now.", *_CHANGED)}
 _MOVES = (WrongState, PreconditionFailed)
-_CREATED = {
+CREATED_ANSWERS = {
     200: answer(
         JobOut,
         CREATED,
@@ -110,7 +110,7 @@ _STREAM = Answer(
     STREAM,
     ("Cache-Control",),
 )
-_LABELS = {
+LABELS = {
     "name": "labels",
     "in": "query",
     "style": "form",
@@ -137,7 +137,7 @@ _FORM = {
     "additionalProperties": False,
 }
 
-_OF_A_JOB = (
+OF_A_JOB = (
     "read_job",
     "modify_job",
     "replace_job",
@@ -159,11 +159,11 @@ OPERATIONS = {
         "create_job",
         "Create a job",
         TAG,
-        _CREATED,
+        CREATED_ANSWERS,
         body=Body({JSON: JobIn, "multipart/form-data": _FORM}, REQUEST),
         takes=("Idempotency-Key", "Prefer"),
         errors=(UnknownJobType, IdempotencyKeyReused, CapExceeded, StorageFull),
-        links=leads("id", "id", *_OF_A_JOB),
+        links=leads("id", "id", *OF_A_JOB),
         more=(
             "With `Prefer: wait=N` it waits for the job to end, and answers with it as it is then. "
             "`args` is what the job type's params schema takes. As a form: part `job` is this JSON, "
@@ -193,7 +193,7 @@ OPERATIONS = {
         TAG,
         {200: answer(JobsOut, {"jobs": [JOB], "count": 1}, "A page of jobs.", "Link")},
         query=ListIn,
-        more_query=(_LABELS,),
+        more_query=(LABELS,),
         more=(
             "Filters match exactly; a repeated or comma-separated value means any of. Pages are keyset pages: "
             "no job is shown twice or missed because others come in."

@@ -14,7 +14,11 @@ _KEYS = "SELECT jobs.id, jobs.version, jobs.created_at"
 _FOUND = """
 FROM jobs LEFT JOIN job_requests AS asked ON asked.job_id = jobs.id
 WHERE jobs.tenant_id = $1
-  AND ($3::text IS NULL OR jobs.created_by = $3 OR ($4::text[] IS NOT NULL AND jobs.definition = ANY ($4)))
+  AND ($3::text IS NULL OR jobs.created_by = $3
+       OR ($4::text[] IS NOT NULL AND jobs.definition = ANY ($4) AND EXISTS (
+             SELECT FROM job_definitions AS shared
+             WHERE (shared.tenant_id, shared.code) = (jobs.tenant_id, jobs.definition)
+               AND shared.created_at <= jobs.created_at)))  -- not of a former definition of that code
   AND ($5::text[] IS NULL OR CASE cardinality($5) WHEN 1 THEN jobs.status = ($5)[1] ELSE jobs.status = ANY ($5) END)
   AND ($6::text[] IS NULL OR CASE cardinality($6) WHEN 1 THEN jobs.type = ($6)[1] ELSE jobs.type = ANY ($6) END)
   AND ($7::text[] IS NULL OR

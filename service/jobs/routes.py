@@ -54,7 +54,7 @@ async def create(request: web.Request) -> web.Response:
         submitted = await submit_job(
             core, principal, Submission(await read_json(request), key, origin=origin_of(request))
         )
-        return await _created(request, submitted)
+        return await created(request, submitted)
     settings = core.settings
     form = await receive_multipart(
         request,
@@ -67,10 +67,11 @@ async def create(request: web.Request) -> web.Response:
         submitted = await submit_job(
             core, principal, Submission(parse_json(form.job), key, form.file, origin=origin_of(request))
         )
-    return await _created(request, submitted)
+    return await created(request, submitted)
 
 
-async def _created(request: web.Request, submitted: Submitted) -> web.Response:
+async def created(request: web.Request, submitted: Submitted) -> web.Response:
+    """The answer to a submission: 201 and the job, or 200 when its idempotency key was known."""
     core = request.app[CORE]
     headers = {"Location": job_path(request, submitted.row["id"])}
     if submitted.replayed:
@@ -217,7 +218,7 @@ async def rerun(request: web.Request) -> web.Response:
     asked = await read_body(request, _RERUN_IN) if request.can_read_body else {"as_new": False}
     core, principal, versions, origin = _caller(request)
     if asked["as_new"]:
-        return await _created(request, await control.rerun_as_new(core, principal, job_id, versions, origin))
+        return await created(request, await control.rerun_as_new(core, principal, job_id, versions, origin))
     await control.rerun(core, principal, job_id, versions, origin)
     return await _whole(request, job_id)
 

@@ -13,11 +13,11 @@ MOST_IN_A_CALL = 1_000
 MOST_LABELS = 64
 
 _SHORT = validate.Length(max=200)
-_TAG = validate.Regexp(r"[A-Za-z0-9_.-]{0,64}\Z", error="must be at most 64 of A-Z a-z 0-9 _ . -")
+TAG = validate.Regexp(r"[A-Za-z0-9_.-]{0,64}\Z", error="must be at most 64 of A-Z a-z 0-9 _ . -")
 # Beyond these years PostgreSQL, Python and time zones do not agree on what a time is.
 _YEARS = validate.Range(datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
 _SHOWN_YEARS = {"pattern": r"^(19[7-9][0-9]|[2-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])-"}
-_SCOPES = validate.OneOf(["public", "private", "organization"])
+SCOPES = validate.OneOf(["public", "private", "organization"])
 _DAY = 86_400
 
 
@@ -87,7 +87,7 @@ class JobIn(Schema):
     category = fields.String(load_default=None, allow_none=True, validate=_SHORT)
     sub_category = fields.String(load_default=None, allow_none=True, validate=_SHORT)
     priority = fields.String(load_default=None, allow_none=True, validate=validate.OneOf(list(Priority)))
-    worker_tag = fields.String(load_default=None, allow_none=True, validate=_TAG)
+    worker_tag = fields.String(load_default=None, allow_none=True, validate=TAG)
     labels = _labels()
     run_at = time()
     expires_in = _seconds(365 * _DAY)
@@ -95,7 +95,7 @@ class JobIn(Schema):
     max_attempts = fields.Integer(
         strict=True, load_default=None, allow_none=True, validate=validate.Range(1, 100)
     )
-    publish_link_access_scope = fields.String(load_default="private", validate=_SCOPES)
+    publish_link_access_scope = fields.String(load_default="private", validate=SCOPES)
     can_rerun = fields.Boolean(load_default=None, allow_none=True, truthy={True}, falsy={False})
     client_request_id = _text(255)
     correlation_id = _text(255)
@@ -112,7 +112,7 @@ class JobPatch(Schema):
     category = fields.String(allow_none=True, validate=_SHORT)
     sub_category = fields.String(allow_none=True, validate=_SHORT)
     priority = fields.String(allow_none=True, validate=validate.OneOf(list(Priority)))
-    worker_tag = fields.String(allow_none=True, validate=_TAG)
+    worker_tag = fields.String(allow_none=True, validate=TAG)
     labels = fields.Dict(
         keys=fields.String(validate=validate.Length(1, 64)),
         values=fields.String(allow_none=True, validate=validate.Length(max=256)),
@@ -123,7 +123,7 @@ class JobPatch(Schema):
     expires_in = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1, 365 * _DAY))
     timeout_seconds = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1, 7 * _DAY))
     max_attempts = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1, 100))
-    publish_link_access_scope = fields.String(allow_none=True, validate=_SCOPES)
+    publish_link_access_scope = fields.String(allow_none=True, validate=SCOPES)
     can_rerun = fields.Boolean(allow_none=True, truthy={True}, falsy={False})
     client_request_id = fields.String(allow_none=True, validate=validate.Length(max=255))
     correlation_id = fields.String(allow_none=True, validate=validate.Length(max=255))

@@ -20,6 +20,7 @@ from service.web.encoding import dumps
 from service.web.payload import escape, load
 
 HIDDEN = "***"
+MISSING = fields.Field.default_error_messages["required"]
 AnyField = fields.Field[Any]
 Visit = Callable[[Any, Any, str], Any]
 """What is made of a secret value: the value, what stood there before (or _NOTHING), and where it stands."""
@@ -53,12 +54,13 @@ def keep_args(sealer: Sealer, schema: Schema, args: Mapping[str, Any], place: st
 
 
 def filled_in(
-    schema: Schema, args: Mapping[str, Any], former: Mapping[str, Any] | None = None
+    schema: Schema, args: Mapping[str, Any], former: Mapping[str, Any] | None = None, *, partial: bool = False
 ) -> dict[str, Any]:
     """The args with what each `***` stands for: the secret that `former` has in that place; the schema takes them.
 
-    Items of a list have no place of their own: one keeps its secrets only where it comes back just as it was shown.
-    Raises Invalid with every fault at once, a `***` that stands for nothing among them.
+    With `partial`, what is missing is no fault. Items of a list have no place of their own: one keeps its secrets only
+    where it comes back just as it was shown. Raises Invalid with every fault at once, among them a `***` that stands
+    for nothing.
     """
     faults: dict[str, Fault] = {}
 
@@ -74,7 +76,8 @@ def filled_in(
     try:
         load(schema, filled, "#/args")
     except Invalid as error:
-        faults = {fault.pointer: fault for fault in error.faults} | faults
+        wrong = (fault for fault in error.faults if not (partial and fault.detail == MISSING))
+        faults = {fault.pointer: fault for fault in wrong} | faults
     if faults:
         raise Invalid(list(faults.values()))
     return filled

@@ -44,6 +44,7 @@ class NewJob(NamedTuple):
     digest: bytes | None
     request_hash: bytes | None
     sealed_args: str | None
+    options: str | None = None
     key_id: UUID | None = None
     address: str | None = None
     request_id: str | None = None
@@ -56,12 +57,12 @@ WITH input AS (
                 $8::smallint[], $9::int[], $10::text[], $11::json[], $12::uuid[], $13::text[], $14::text[],
                 $15::text[], $16::text[], $17::text[], $18::text[], $19::jsonb[], $20::text[], $21::text[],
                 $22::text[], $23::bool[], $24::timestamptz[], $25::int[], $26::text[], $27::json[], $28::uuid[],
-                $29::bytea[], $30::bytea[], $31::text[], $32::uuid[], $33::text[], $34::text[])
+                $29::bytea[], $30::bytea[], $31::text[], $32::json[], $33::uuid[], $34::text[], $35::text[])
       AS input(id, tenant_id, type, definition, queue, priority, worker_tag,
                max_attempts, timeout_seconds, created_by, args, attachment_file_id, attachment_url, attachment_name,
                attachment_mime_type, description, category, sub_category, labels, client_request_id, correlation_id,
                idempotency_key, can_rerun, run_at, expires_in, publish_link_access_scope, notify, root_id,
-               digest, request_hash, sealed_args, key_id, address, request_id)
+               digest, request_hash, sealed_args, options, key_id, address, request_id)
 ), keyed AS (
     -- in the order of the digests, so that two batches never wait for each other's keys crosswise
     INSERT INTO idempotency_keys (digest, job_id, request_hash)
@@ -81,10 +82,11 @@ WITH input AS (
     INSERT INTO job_requests (job_id, tenant_id, args, attachment_file_id, attachment_url, attachment_name,
                               attachment_mime_type, description, category, sub_category, labels, client_request_id,
                               correlation_id, idempotency_key, can_rerun, run_at, expires_in,
-                              publish_link_access_scope, notify, root_id, modified_by, sealed_args)
+                              publish_link_access_scope, notify, root_id, modified_by, sealed_args, options)
     SELECT id, tenant_id, args, attachment_file_id, attachment_url, attachment_name, attachment_mime_type,
            description, category, sub_category, labels, client_request_id, correlation_id, idempotency_key,
-           can_rerun, run_at, expires_in, publish_link_access_scope, notify, root_id, created_by, sealed_args
+           can_rerun, run_at, expires_in, publish_link_access_scope, notify, root_id, created_by, sealed_args,
+           options
     FROM fresh
 ), kept AS (
     UPDATE files SET expires_at = NULL
@@ -187,6 +189,7 @@ SELECT jobs.id, jobs.tenant_id, jobs.version, jobs.status, jobs.type, jobs.due_a
 FROM unnest($1::uuid[], $2::int[]) AS wanted(id, tenant_id)
 JOIN jobs ON jobs.id = wanted.id AND jobs.tenant_id = wanted.tenant_id
 LEFT JOIN job_definitions ON job_definitions.tenant_id = jobs.tenant_id AND job_definitions.code = jobs.definition
+  AND job_definitions.created_at <= jobs.created_at  -- not of a former definition of that code
 """
 
 
@@ -218,7 +221,7 @@ SELECT jobs.id, jobs.number, jobs.tenant_id, jobs.version, jobs.type, jobs.defin
        asked.args, asked.attachment_file_id, asked.attachment_url, asked.attachment_name, asked.attachment_mime_type,
        asked.description, asked.category, asked.sub_category, asked.labels, asked.client_request_id,
        asked.correlation_id, asked.idempotency_key, asked.can_rerun, asked.run_at, asked.expires_in,
-       asked.publish_link_access_scope, asked.notify, asked.root_id, asked.modified_by,
+       asked.publish_link_access_scope, asked.notify, asked.options, asked.root_id, asked.modified_by,
        files.size AS attachment_size, files.sha256 AS attachment_sha256,
        links.id AS link_id, links.expires_at AS link_expires_at,
        published.outputs

@@ -6,7 +6,7 @@ key, the row and its request; after the commit a nudge, which nobody waits for. 
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -28,15 +28,17 @@ from service.errors import (
 )
 from service.files.upload import Upload
 from service.jobs import queue
-from service.jobs.attach import keep, let_go, read_attachment
+from service.jobs.attach import Given, keep, let_go, read_attachment
 from service.jobs.core import Core
+from service.jobs.defined import Definition, definition_of
 from service.jobs.idempotency import key_digest, request_hashes
 from service.jobs.job import Row
 from service.jobs.jobtype import JobType
+from service.jobs.new_job import new_job
 from service.jobs.schemas import AttachmentIn, JobIn
 from service.jobs.secret_args import Kept, filled_in, has_secrets, keep_args, place_of
-from service.jobs.states import PRIORITIES, Priority
 from service.jobs.store import NewJob, OverCap
+from service.sealing import Unsealable
 from service.web.encoding import dumps
 from service.web.payload import load
 
@@ -83,14 +85,18 @@ async def submit_job(core: Core, principal: Principal, submission: Submission) -
 async def _submit(core: Core, principal: Principal, submission: Submission) -> Submitted:
     if not principal.may(Permission.JOBS_CREATE):
         raise Forbidden("this needs the permission jobs:create")
+    asked = submission.body
+    definition = await _definition(core, principal, asked)
+    if definition is not None:
+        submission = replace(submission, body=_completed(core, definition, asked))
     try:
         ask = load(_JOB_IN, submission.body)
-        job_type = type_of(core.job_types, ask["type"], ask["definition"])
+        job_type = type_of(core.job_types, ask["type"], ask["definition"], definition)
         _load_args(job_type, ask["args"])
         key = key_of(ask["idempotency_key"], submission.key)
-        given = await read_attachment(ask["attachment"], submission.upload, job_type)
+        given = await _read_attachment(ask["attachment"], submission.upload, job_type, definition)
     except Invalid as first:
-        raise await _all_faults(core, principal, submission, first) from None
+        raise await _all_faults(core, principal, submission, definition, first) from None
     has_secret_args = has_secrets(job_type.params)
     digest = None
     hashes: tuple[bytes, ...] = ()
@@ -99,7 +105,7 @@ async def _submit(core: Core, principal: Principal, submission: Submission) -> S
             submission.scope, principal.tenant_id, principal.name, ask["definition"] or job_type.code, key
         )
         hashes = request_hashes(
-            submission.body,
+            asked,
             submission.upload.blob.sha256 if submission.upload else None,
             core.settings.secret_keys if has_secret_args else (),
         )
@@ -108,47 +114,28 @@ async def _submit(core: Core, principal: Principal, submission: Submission) -> S
                 await core.storage.delete(submission.upload.blob.key)
             return replay
     attached = await keep(core, principal, given, ask["attachment"])
+    if definition is not None and given is None:
+        attached = definition.attached()
     job_id = uuid7()
     args = (
         keep_args(core.sealer, job_type.params, ask["args"], place_of(principal.tenant_id, job_id))
         if has_secret_args
         else Kept(dumps(ask["args"]).decode(), None)
     )
-    job = NewJob(
-        id=job_id,
-        tenant_id=principal.tenant_id,
-        type=job_type.code,
-        definition=None,
-        queue="default",
-        priority=PRIORITIES.index(Priority(ask["priority"] or job_type.priority)),
-        worker_tag=ask["worker_tag"] or None,
-        max_attempts=ask["max_attempts"] or job_type.max_attempts,
-        timeout_seconds=ask["timeout_seconds"] or job_type.timeout_seconds,
-        created_by=principal.name,
-        args=args.shown,
-        attachment_file_id=attached.get("id"),
-        attachment_url=attached.get("url"),
-        attachment_name=attached.get("name"),
-        attachment_mime_type=attached.get("mime_type"),
-        description=ask["description"],
-        category=ask["category"] if ask["category"] is not None else job_type.category,
-        sub_category=ask["sub_category"] if ask["sub_category"] is not None else job_type.sub_category,
-        labels=dumps(ask["labels"]).decode(),
-        client_request_id=ask["client_request_id"],
-        correlation_id=ask["correlation_id"],
-        idempotency_key=key,
-        can_rerun=job_type.can_rerun if ask["can_rerun"] is None else ask["can_rerun"],
-        run_at=ask["run_at"],
-        expires_in=ask["expires_in"],
-        publish_link_access_scope=ask["publish_link_access_scope"],
-        notify=dumps(ask["notify"]).decode() if ask["notify"] else None,
-        root_id=None,
+    job = new_job(
+        job_id,
+        principal.tenant_id,
+        principal.name,
+        ask,
+        job_type,
+        definition,
+        args,
+        attached,
+        key=key,
         digest=digest,
         request_hash=hashes[0] if hashes else None,
-        sealed_args=args.sealed,
         key_id=principal.key_id,
-        address=submission.origin.address,
-        request_id=submission.origin.request_id,
+        origin=submission.origin,
     )
     submitted = None
     try:
@@ -190,17 +177,51 @@ def offer(core: Core, row: Row) -> None:
         core.dispatcher.nudge(queue.Message.of(row))
 
 
-def type_of(job_types: Mapping[str, JobType], code: str | None, definition: str | None) -> JobType:
-    """The installed type. Raises UnknownJobType, Invalid."""
-    if definition is not None:
+async def _definition(core: Core, principal: Principal, body: Any) -> Definition | None:
+    """The definition that a creation body names; None also for one that is not there, which type_of refuses."""
+    code = body.get("definition") if isinstance(body, dict) else None
+    return (
+        await definition_of(core.pool, principal, code)
+        if isinstance(code, str) and "\0" not in code
+        else None
+    )
+
+
+def _completed(core: Core, definition: Definition, body: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return definition.completed(body, core.sealer)
+    except Unsealable:
+        lost = "its secret args cannot be opened any more, as their key is gone: give them to it anew"
+        raise Invalid([Fault("#/definition", lost)]) from None
+
+
+def type_of(
+    job_types: Mapping[str, JobType], code: str | None, asked: str | None, definition: Definition | None
+) -> JobType:
+    """The installed type; `asked` is the code of the definition. Raises UnknownJobType, Invalid."""
+    if asked is not None and definition is None:
         raise Invalid([Fault("#/definition", "no such job definition")])
     if code is None:
         raise Invalid([Fault("#/type", "Missing data for required field.")])
+    if definition is not None and code != definition.row["type"]:
+        raise Invalid([Fault("#/type", f"the definition's type is {definition.row['type']}")])
     job_type = job_types.get(code)
     if job_type is None:
         installed = ", ".join(sorted(job_types))
         raise UnknownJobType([Fault("#/type", f"no such job type; installed are: {installed}")])
     return job_type
+
+
+async def _read_attachment(
+    asked: dict[str, Any] | None,
+    upload: Upload | None,
+    job_type: JobType | None,
+    definition: Definition | None,
+) -> Given:
+    """What attach.read_attachment answers; None also where the definition's attachment is taken."""
+    if asked is None and upload is None and definition is not None and definition.attached():
+        return None
+    return await read_attachment(asked, upload, job_type)
 
 
 def key_of(field: str | None, header: str | None) -> str | None:
@@ -214,7 +235,9 @@ def key_of(field: str | None, header: str | None) -> str | None:
     return header if header is not None else field
 
 
-async def _all_faults(core: Core, principal: Principal, submission: Submission, first: Invalid) -> Invalid:
+async def _all_faults(
+    core: Core, principal: Principal, submission: Submission, definition: Definition | None, first: Invalid
+) -> Invalid:
     """Everything that is wrong with a submission that is refused: each part is looked at, whatever the others are."""
     body = submission.body
     if not isinstance(body, dict):
@@ -230,13 +253,13 @@ async def _all_faults(core: Core, principal: Principal, submission: Submission, 
 
     with noting():
         load(_JOB_IN, body)
-    code, definition, args, key, attachment = (
+    code, named, args, key, attachment = (
         body.get(name) for name in ("type", "definition", "args", "idempotency_key", "attachment")
     )
     job_type = None
-    if isinstance(code, str | None) and isinstance(definition, str | None):
+    if isinstance(code, str | None) and isinstance(named, str | None):
         with noting():
-            job_type = type_of(core.job_types, code, definition)
+            job_type = type_of(core.job_types, code, named, definition)
     if job_type and ("args" not in body or isinstance(args, dict)):
         with noting():
             _load_args(job_type, args or {})
@@ -249,7 +272,7 @@ async def _all_faults(core: Core, principal: Principal, submission: Submission, 
         if isinstance(attachment, dict):
             whole = {name: value for name, value in attachment.items() if name in known}
             asked = load(_ATTACHMENT_IN, whole, "#/attachment")
-        given = await read_attachment(asked, submission.upload, job_type)
+        given = await _read_attachment(asked, submission.upload, job_type, definition)
         if isinstance(given, UUID):
             await keep(core, principal, given, asked)
     faults = list(dict.fromkeys(fault for one in found for fault in one.faults))

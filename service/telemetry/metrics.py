@@ -42,6 +42,12 @@ class SystemMetrics:
             buckets=_LONG,
             registry=registry,
         )
+        self.scheduler_lag = Histogram(
+            "scheduler_lag_seconds",
+            "How late schedules fire.",
+            buckets=_LONG,
+            registry=registry,
+        )
         self.leases_expired = Counter(
             "jobs_leases_expired", "Jobs taken back from a worker whose lease ran out.", registry=registry
         )

@@ -43,6 +43,7 @@ ABOUT: dict[str, Any] = {
         {"name": "Many jobs", "description": "Up to 1,000 in one call."},
         {"name": "Watching", "description": "Long polls, event streams, numbers."},
         {"name": "Job types", "description": "What can be run here."},
+        {"name": "Definitions", "description": "Stored requests, and the schedules that run them."},
         {"name": "Files", "description": "Attachments, outputs and the links to them."},
         {"name": "Dues", "description": "What import_dovuti keeps."},
         {"name": "Keys and tenants", "description": "Who may call, and what they may do."},

@@ -139,7 +139,7 @@ REQUEST_HEADERS: Mapping[str, Mapping[str, Any]] = {
 HEADERS: Mapping[str, Mapping[str, Any]] = {
     "X-Request-Id": _text("Leads to the lines of the log that this request made."),
     "ETag": _text("The version of what is shown, for If-Match and If-None-Match.", example='"7"'),
-    "Location": _text("The path of the new job.", format="uri-reference"),
+    "Location": _text("The path of what was made.", format="uri-reference"),
     "Link": _text('The next page, as `<…>; rel="next"`; absent on the last one.'),
     "Retry-After": _number("After how many seconds it is worth asking again."),
     "RateLimit": _text(

@@ -2,6 +2,7 @@
 
 import structlog
 
+from service.definitions.fire_store import forget_fires
 from service.files.store import release_expired_files
 from service.jobs.purge import BATCH, purge_batch
 from workers.runtime import Runtime
@@ -28,4 +29,6 @@ async def purge(runtime: Runtime) -> None:
             await runtime.storage.delete(key)
         runtime.system.purged("files").inc(len(keys))
         log.info("files purged", action="purge.files", count=len(keys))
+    while await forget_fires(runtime.pool, BATCH) == BATCH:
+        pass
     await runtime.pool.execute(FORGET_WORKERS)

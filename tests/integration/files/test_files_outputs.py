@@ -287,8 +287,8 @@ async def test_who_may_read_the_job_reads_its_files(world: World) -> None:
     job_id = await world.job(attachment=await world.file(b"abc"))
     output_id = await world.output(job_id, b"abc")
     await world.pool.execute(
-        "INSERT INTO job_definitions (id, tenant_id, code, type, name, created_by, shared_with)"
-        " VALUES ($1, 1, 'nightly', 'echo', 'Nightly', 'carla', '{dora}')",
+        "INSERT INTO job_definitions (id, tenant_id, code, type, name, created_by, shared_with, created_at)"
+        " VALUES ($1, 1, 'nightly', 'echo', 'Nightly', 'carla', '{dora}', '2020-01-01')",
         uuid4(),
     )
     callers = [await world.caller(name, role) for name, role in (("vera", "viewer"), ("dora", "user"))]

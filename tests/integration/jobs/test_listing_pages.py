@@ -172,8 +172,8 @@ async def test_a_cursor_is_good_for_its_own_list_alone(api: ClientSession, pool:
 
 async def test_a_list_shows_what_the_caller_may_see(api: ClientSession, pool: asyncpg.Pool) -> None:
     await pool.execute(
-        """INSERT INTO job_definitions (id, tenant_id, code, type, name, shared_with, created_by)
-           SELECT gen_random_uuid(), 1, code, 'echo', 'x', ARRAY[shared], 'bruno'
+        """INSERT INTO job_definitions (id, tenant_id, code, type, name, shared_with, created_by, created_at)
+           SELECT gen_random_uuid(), 1, code, 'echo', 'x', ARRAY[shared], 'bruno', '2020-01-01'
            FROM (VALUES ('all', '*'), ('hers', 'anna'), ('his', 'carl')) AS made(code, shared)"""
     )
     other = await pool.fetchval("INSERT INTO tenants (code, name) VALUES ('other', 'Other') RETURNING id")

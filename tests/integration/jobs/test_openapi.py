@@ -188,6 +188,28 @@ async def test_every_operation_answers_as_the_document_says(  # noqa: PLR0915 - 
     await call("GET", urlsplit(link["url"]).path, 200)
     await call("GET", urlsplit(link["url"]).path, 410)
     await call("DELETE", f"{output}/links/{link['id']}", 204)
+    # Definitions and schedules.
+    stored = {
+        "code": "one",
+        "type": "echo",
+        "schedule": {"cron": "0 0 1 1 *"},
+        "options": {"skip_notification": True},
+    }
+    await call("POST", "/api/job-definitions", 201, json={**stored, "attachment": {"file": "YWJj"}})
+    await call("POST", "/api/job-definitions", 409, json=stored)
+    await call("POST", "/api/job-definitions", 422, json={})
+    await call("GET", "/api/job-definitions?limit=1&count=true", 200)
+    await call("GET", "/api/job-definitions/one", 200)
+    await call(
+        "PATCH", "/api/job-definitions/one", 200, json={"labels": {"a": "b"}, "schedule": {"enabled": False}}
+    )
+    await call("PUT", "/api/job-definitions/one", 412, json={"type": "echo"}, headers={"If-Match": '"9"'})
+    await call("PUT", "/api/job-definitions/one", 200, json={"type": "echo"})
+    await call("POST", "/api/job-definitions/one/execute", 201, json={"args": {"a": 1}})
+    await call("GET", "/api/job-definitions/one/jobs", 200)
+    await call("GET", "/api/job-definitions/one/fires", 200)
+    await call("POST", "/api/schedules/preview", 200, json={"cron": "* * * * *", "count": 2})
+    await call("DELETE", "/api/job-definitions/one", 204)
     # Dues, keys and tenants.
     await call("GET", f"/api/dovuti?service_id={UNKNOWN}", 200)
     await call("GET", "/api/me", 200)
@@ -212,6 +234,7 @@ async def test_each_native_route_takes_the_query_parameters_of_the_document_and_
     checked: Checked, worker: object, job_types: JobTypes
 ) -> None:
     made = await checked("POST", "/api/jobs", 201, json={"type": "large"})
+    await checked("POST", "/api/job-definitions", 201, json={"code": "default", "type": "large"})
     await until(checked.session, made["id"], "finished")
     outputs = (await checked("GET", f"/api/jobs/{made['id']}/outputs", 200))["outputs"]
     ids = {

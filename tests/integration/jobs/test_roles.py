@@ -94,8 +94,8 @@ async def test_a_shared_definition_shares_its_jobs(
 ) -> None:
     job_id = (await submit())["id"]
     await pool.execute(
-        "INSERT INTO job_definitions (id, tenant_id, code, type, name, shared_with, created_by)"
-        " VALUES (gen_random_uuid(), 1, 'nightly', 'echo', 'n', '{ugo}', 'admin')"
+        "INSERT INTO job_definitions (id, tenant_id, code, type, name, shared_with, created_by, created_at)"
+        " VALUES (gen_random_uuid(), 1, 'nightly', 'echo', 'n', '{ugo}', 'admin', '2020-01-01')"
     )
     await pool.execute("UPDATE jobs SET definition = 'nightly' WHERE id = $1", job_id)
     assert (await ask(api, "GET", f"/api/jobs/{job_id}", headers=callers["stranger"])).status == 200
