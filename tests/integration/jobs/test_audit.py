@@ -55,6 +55,23 @@ CALLS: dict[str, Callable[[Ids], tuple[str, Any, Rows]]] = {
         {"action": "cancel", "ids": [ids.pending, ids.suspended, ids.finished]},
         [("cancel", "job", ids.pending), ("cancel", "job", ids.suspended)],
     ),
+    "create_job_definition": lambda _: (
+        "/api/job-definitions",
+        {"code": "new", "type": "echo"},
+        [("create", "definition", "new")],
+    ),
+    "modify_job_definition": lambda _: (
+        "/api/job-definitions/one",
+        {"name": "x"},
+        [("modify", "definition", "one")],
+    ),
+    "replace_job_definition": lambda _: (
+        "/api/job-definitions/one",
+        {"type": "echo"},
+        [("modify", "definition", "one")],
+    ),
+    "delete_job_definition": lambda _: ("/api/job-definitions/one", None, [("delete", "definition", "one")]),
+    "execute_job_definition": lambda _: ("/api/job-definitions/one/execute", {}, [("create", "job", "*")]),
     "create_attachment": lambda _: ("/api/attachments?name=x", b"x", [("create", "attachment", "*")]),
     "create_link": lambda ids: (
         f"/api/jobs/{ids.finished}/outputs/{ids.output}/links",
@@ -82,7 +99,7 @@ CALLS: dict[str, Callable[[Ids], tuple[str, Any, Rows]]] = {
     "change_tenant": lambda _: ("/api/tenant", {"caps": {"queued": 9}}, [("modify", "tenant", "default")]),
     "purge_tenant": lambda _: ("/api/tenant/purge", None, [("purge", "tenant", "default")]),
 }
-LOOKING = {"poll_jobs"}
+LOOKING = {"poll_jobs", "preview_schedule"}
 
 
 def mutating(app: web.Application) -> dict[str, tuple[str, str]]:
@@ -112,6 +129,7 @@ async def ids(api: ClientSession, pool: asyncpg.Pool) -> Ids:
     )
     link = await ask(api, "POST", f"/api/jobs/{jobs[2]}/outputs/{output}/links", json={"scope": "private"})
     key = await ask(api, "POST", "/api/keys", json={"name": "k", "principal": "k", "roles": ["user"]})
+    await ask(api, "POST", "/api/job-definitions", json={"code": "one", "type": "echo"})
     await other_tenant(api)
     return Ids(jobs[0], jobs[1], jobs[2], key.body["id"], str(output), link.body["id"])
 
