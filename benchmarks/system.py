@@ -47,6 +47,7 @@ async def running_system(data: Path, *, workers: int = 1) -> AsyncIterator[Syste
             "LAVORI_DATA": str(data),
             "LAVORI_SECRET_KEYS": "a-secret-key-for-measuring-of-32-bytes",
             "LAVORI_ADMIN_KEY": KEY,
+            "LAVORI_LOG_LEVEL": "warning",  # as under make run
         }
         async with process(environ, "-m", "service", "serve") as api:
             url = f"http://127.0.0.1:{port}"
