@@ -3,13 +3,8 @@
 The child gives what `written` of service/tables/convert.py gives.
 """
 
-import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
 
-from service.files.disk import told_apart
 from service.tables.formats import Format
 from workers.context import JobContext
 
@@ -28,15 +23,3 @@ async def publish_table(
     async with job.create_output(f"{stem}.{wanted}", wanted.mime_type, formats=FORMATS) as writer:
         async for item in items:
             await writer.write(item)
-
-
-@asynccontextmanager
-async def work_folder() -> AsyncIterator[Path]:
-    """A folder of one piece of work, gone with the block."""
-    with told_apart():
-        # At once: of a thread that a cancelled job has left behind, nobody would take the folder.
-        folder = tempfile.TemporaryDirectory(prefix="lavori-")
-    try:
-        yield Path(folder.name)
-    finally:
-        await asyncio.shield(asyncio.to_thread(folder.cleanup))

@@ -27,8 +27,8 @@ log = structlog.get_logger()
 
 AT_ONCE = 2
 SECONDS, WAIT_SECONDS = 300.0, 60.0
-# A sheet that is read is held in memory whole.
-MEMORY, MEMORY_OF_SHEETS = 512 * MIB, 1024 * MIB
+# A sheet that is read is held in memory whole; a full one of twelve columns takes 1.2 GiB.
+MEMORY, MEMORY_OF_SHEETS = 512 * MIB, 2048 * MIB
 LARGEST = 4 << 30
 MOST_REMEMBERED = 10_000
 

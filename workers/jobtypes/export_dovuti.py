@@ -20,7 +20,8 @@ from service.tables.formats import MOST_ROWS_OF_A_SHEET, TOO_MANY_ROWS, Format
 from workers.context import JobContext
 from workers.jobtypes.dovuti.report import report
 from workers.sandbox import sandboxed
-from workers.tables import FORMATS, LARGEST, publish_table, work_folder
+from workers.tables import FORMATS, LARGEST, publish_table
+from workers.work_folder import work_folder
 
 STATUSES = ("open", "expired")
 COPY_SECONDS = 600

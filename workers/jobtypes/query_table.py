@@ -4,6 +4,7 @@ The query is a stranger's program: it runs in a process of its own (query/child.
 nothing but the attachment's rows, under limits of memory, disk and time, and is killed when the job ends in any way.
 """
 
+import signal
 from pathlib import PurePosixPath
 
 from marshmallow import Schema, fields, validate
@@ -15,10 +16,16 @@ from service.tables.formats import Format, ending
 from workers.context import Attachment, JobContext
 from workers.jobtypes.query.child import query
 from workers.sandbox import sandboxed
-from workers.tables import FORMATS, publish_table, work_folder
+from workers.tables import FORMATS, publish_table
+from workers.work_folder import work_folder
 
 LONGEST_SQL = 100_000
-MEMORY, LARGEST_FILE = 1024 * MIB, 1024 * MIB
+# A sheet that is read is held in memory whole; a full one of twelve columns takes 1.2 GiB.
+MEMORY, MEMORY_OF_SHEETS = 1024 * MIB, 2048 * MIB
+LARGEST_FILE = 1024 * MIB
+ABORTED = (
+    f"was killed by signal {signal.SIGABRT}."  # the libraries' answer when there is no memory in a bad moment
+)
 MIME_TYPES = {one.mime_type: one for one in Format}
 
 
@@ -59,8 +66,9 @@ async def query_table(job: JobContext) -> None:
     async with job.turn(), job.attachment_path() as path, work_folder() as folder:
         job.progress(0, "reading the file", status_text="Reading")
         work = (str(path.absolute()), own.value, job.args["sql"], wanted.value, str(folder))
+        memory = MEMORY_OF_SHEETS if own is Format.XLSX else MEMORY
         try:
-            async with sandboxed(query, *work, memory=MEMORY, largest_file=LARGEST_FILE) as items:
+            async with sandboxed(query, *work, memory=memory, largest_file=LARGEST_FILE) as items:
                 count = int(await anext(items))
                 job.progress(30, f"{count} rows to query", status_text="Running")
                 await publish_table(job, items, _stem(job.attachment), wanted, lambda rows: _tell(job, rows))
@@ -93,6 +101,8 @@ def _told(failed: JobFailed) -> JobFailed:
     """The same in words of queries."""
     if failed.code in ("out_of_memory", "too_large"):
         return JobFailed("query_too_large", failed.message)
+    if failed.code == "process_failed" and failed.message.endswith(ABORTED):
+        return JobFailed("query_too_large", "The query needs more memory than its process may have.")
     if failed.code == "process_failed":
         return JobFailed("query_failed", f"The query brought its process down. {failed.message}")
     return failed

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from yarl import URL
 
+from object_store import BUCKET, object_store
 from running import job as read_job
-from running import until
+from running import running_worker, until
 from service.files.storage import open_storage
 from service.files.store import release_expired_files
 from service.jobs.jobtype import JobTypes
@@ -242,6 +244,28 @@ async def test_a_worker_that_is_killed_loses_little(
     assert (ended["attempt"], ended["error"]) == (1, None)
     assert origin.asked == [(None, None), ("bytes=2000000-", '"one"')]
     assert await stored(pool, settings) == 1
+
+
+async def test_an_object_store_keeps_the_pieces_too(
+    submit: Submit, api: ClientSession, origin: Origin, settings: Settings, job_types: JobTypes, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    origin.breaks_after = [1_000_000]
+    async with object_store(tmp_path) as objects:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{objects.port}")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
+            monkeypatch.setenv(name, "tests")
+        storage_url = f"s3://{BUCKET}/files"
+        async with running_worker(replace(settings, storage_url=storage_url), job_types):
+            made = await submit("downloadFile", args={"url": f"{origin.url}/x", "sha256": SHA256})
+            ended = await until(api, made["id"], "finished", "failed")
+        assert (ended["status"], ended["attempt"], len(origin.asked)) == ("finished", 2, 2)
+        assert str(origin.asked[1][0]).startswith("bytes=")
+        storage = open_storage(storage_url)
+        later = datetime.now(UTC) + timedelta(days=1)
+        keys = [key async for key in storage.older_than(later)]
+        wholes = [b"".join([chunk async for chunk in storage.read(key, 0, 1 << 40)]) for key in keys]
+    assert CONTENT in wholes
 
 
 async def test_another_checksum_fails_the_job_for_good_and_leaves_nothing(

@@ -215,6 +215,19 @@ async def test_a_query_without_end_ends_with_the_time_of_its_job(
     assert children(os.getpid()) == []
 
 
+@pytest.mark.parametrize(
+    "sql", ["SELECT list(range) FROM range(200000000)", "SELECT [range(1000000)] FROM range(1000)"]
+)
+async def test_the_process_has_a_limit_of_its_own(
+    api: ClientSession, query: Query, worker: asyncio.Event, monkeypatch: pytest.MonkeyPatch, sql: str
+) -> None:
+    monkeypatch.setattr(module, "MEMORY", 256 << 20)  # less than the engine believes that it has
+    async with largest_child(os.getpid()) as most:
+        failed = await ended(api, await query(sql))
+    assert failed["error"]["code"] == "query_too_large", failed
+    assert most[-1] < 384
+
+
 async def test_a_result_has_a_limit(
     api: ClientSession, query: Query, worker: asyncio.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
