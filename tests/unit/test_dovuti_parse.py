@@ -191,7 +191,7 @@ def test_no_bytes_break_the_reader(data: bytes) -> None:
         (b"\xef\xbb\xbf", "no_header", "empty"),
         (b"\n\n  \n", "no_header", "empty"),
         (b"notice_number,amount,reason\n", "missing_column", "payer_tax_identification_number"),
-        (b"just words\n", "missing_column", "notice_number and amount and reason and payer_tax"),
+        (b"just words\n", "missing_column", "notice_number, amount, reason, payer_tax"),
         (HEADER.encode() + b",AMOUNT\n", "duplicate_column", "amount"),
         (HEADER.encode("utf-16"), "unreadable", "UTF-8"),
         (b"x" * (MAX_RECORD + 1), "unreadable", "header"),

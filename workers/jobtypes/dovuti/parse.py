@@ -176,9 +176,9 @@ def _header(path: str) -> tuple[str, list[str]]:
     _, delimiter, header = max(found, key=lambda one: one[0])
     names = _names(header)
     if missing := [column for column in REQUIRED if column not in names]:
-        raise Refusal("missing_column", f"The file misses the required column {' and '.join(missing)}.")
+        raise Refusal("missing_column", f"The file misses required columns: {', '.join(missing)}.")
     if twice := [column for column in COLUMNS if names.count(column) > 1]:
-        raise Refusal("duplicate_column", f"The file has the column {' and '.join(twice)} more than once.")
+        raise Refusal("duplicate_column", f"The file has columns more than once: {', '.join(twice)}.")
     return delimiter, header
 
 
