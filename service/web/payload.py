@@ -65,12 +65,16 @@ async def _read(request: web.Request) -> bytes:
         raise UnsupportedMediaType("a body's Content-Encoding may be gzip or deflate")
     if request.content_length is not None and request.content_length > limit:
         raise TooLarge("the body", limit)
+    chunks, size = [], 0
     try:
-        return await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise TooLarge("the body", limit) from None
+        async for chunk in request.content.iter_any():  # request.read() would hold the body twice as it grows
+            size += len(chunk)
+            if size > limit:
+                raise TooLarge("the body", limit)
+            chunks.append(chunk)
     except (ConnectionError, HttpProcessingError, web.RequestPayloadError) as error:
         raise Malformed("the body is broken or ends early") from error
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _parse(body: bytes) -> Any:

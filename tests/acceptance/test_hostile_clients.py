@@ -20,7 +20,7 @@ ALLOWED = 32 * MIB
 
 @pytest.fixture
 async def process(settings: Settings) -> AsyncIterator[ApiProcess]:
-    with ApiProcess(settings, environ={"LAVORI_MAX_JSON_BODY": str(4 * MIB)}) as api:
+    with ApiProcess(settings) as api:
         yield await api.until_ready()
 
 
