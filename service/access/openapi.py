@@ -55,7 +55,7 @@ OPERATIONS = {
         {200: answer(KeysOut, {"keys": [KEY]}, "A page of keys.", "Link")},
         query=PageIn,
     ),
-    routes.delete_key: Operation("delete_key", "Revoke a key", TAG, {204: NO_CONTENT}),
+    routes.delete_key: Operation("delete_key", "Revoke a key", TAG, {204: NO_CONTENT}, errors=(Conflict,)),
     routes.rotate_key: Operation(
         "rotate_key",
         "Give a key a new secret",

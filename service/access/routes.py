@@ -11,7 +11,7 @@ from service.access.listing import list_response, page_of
 from service.access.middleware import entitled
 from service.access.principal import Permission, Principal, permissions_of
 from service.access.schemas import KeyIn, RotateIn, TenantIn, tenant_code
-from service.errors import Forbidden, NotFound
+from service.errors import Conflict, Forbidden, NotFound
 from service.keys import POOL
 from service.web.payload import json_response, no_query, read_body
 
@@ -60,7 +60,10 @@ async def list_keys(request: web.Request) -> web.Response:
 
 
 async def delete_key(request: web.Request) -> web.Response:
-    """DELETE /api/keys/{id}: 204; the key is refused within a second, and at once by this process."""
+    """DELETE /api/keys/{id}: 204; the key is refused within a second, and at once by this process.
+
+    The tenant's last key that may manage keys stays, since nobody could make another one: 409.
+    """
     no_query(request)
     caller = entitled(request, Permission.KEYS)
     key_id = _key_id(request)
@@ -68,6 +71,8 @@ async def delete_key(request: web.Request) -> web.Response:
         key = await store.revoke_key_if_live(connection, caller.tenant_id, key_id)
         if key is None:
             raise NotFound("no such key")
+        if caller.key_id is not None and not await store.has_a_key_for_keys(connection, caller.tenant_id):
+            raise Conflict("it is the last key that may manage keys: rotate it, or make another one first")
         changes = {"name": [key["name"], None], "principal": [key["principal"], None]}
         await record(connection, caller, "revoke", "key", str(key_id), changes, origin_of(request))
     request.app[IDENTITIES].forget()

@@ -154,6 +154,21 @@ async def revoke_key_if_live(connection: Connection, tenant_id: int, key_id: UUI
     return await connection.fetchrow(REVOKE_KEY_IF_LIVE, tenant_id, key_id)
 
 
+HOLD_KEYS_OF_TENANT = "SELECT id FROM tenants WHERE id = $1 FOR NO KEY UPDATE"
+HAS_A_KEY_FOR_KEYS = """
+SELECT EXISTS (SELECT FROM keys
+               WHERE tenant_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+                 AND ('admin' = ANY (roles) OR 'keys' = ANY (grants)))
+"""
+
+
+async def has_a_key_for_keys(connection: Connection, tenant_id: int) -> bool:
+    """Whether the tenant has a live key with the permission `keys`; two who revoke them ask one after the other."""
+    await connection.execute(HOLD_KEYS_OF_TENANT, tenant_id)
+    there: bool = await connection.fetchval(HAS_A_KEY_FOR_KEYS, tenant_id)
+    return there
+
+
 # The row keeps one former hash: a second rotation within the grace ends the first token.
 ROTATE_KEY_IF_LIVE = """
 UPDATE keys SET

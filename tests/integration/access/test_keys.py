@@ -1,5 +1,6 @@
 """Keys: made, listed, rotated, revoked; by whom, and with how much."""
 
+import asyncio
 import json
 
 import asyncpg
@@ -221,3 +222,20 @@ async def test_each_mutating_call_leaves_one_row_in_the_audit(admin: Caller, poo
         "grants": [None, []],
         "expires_at": [None, None],
     }
+
+
+async def test_the_last_key_that_may_manage_keys_is_rotated_but_not_revoked(admin: Caller) -> None:
+    made = await admin.ask("POST", "/api/tenants", {"code": "other", "name": "Other"})
+    first = admin.having(made.body["admin_key"]["secret"])
+    own = made.body["admin_key"]["id"]
+    await first.make_key("curator")
+    soon = await first.make_key("admin", expires_at="1999-01-01T00:00:00Z")
+    refused = await first.ask("DELETE", f"/api/keys/{own}")
+    assert (refused.status, refused.body["code"]) == (409, "conflict")
+    assert await first.is_known()
+    assert (await first.ask("DELETE", f"/api/keys/{soon.id}")).status == 204
+    second = await first.make_key(grants=("keys",))
+    answers = await asyncio.gather(
+        first.ask("DELETE", f"/api/keys/{own}"), second.caller.ask("DELETE", f"/api/keys/{second.id}")
+    )
+    assert sorted(one.status for one in answers) == [204, 409], "of two at once, one stays"
