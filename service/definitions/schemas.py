@@ -13,6 +13,7 @@ from service.jobs.schemas import MOST_LABELS, SCOPES, TAG, AttachmentIn, JobIn, 
 from service.jobs.shown import AttachmentOut
 from service.jobs.states import Priority
 from service.web.described import Shown
+from service.web.flag import Flag
 
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}\Z")
 MOST_SHARED = 100
@@ -51,7 +52,7 @@ class ClockIn(Schema):
 class ScheduleIn(ClockIn):
     """A schedule, and what becomes of fires that are missed or meet another job of the definition."""
 
-    enabled = fields.Boolean(load_default=True, truthy={True}, falsy={False})
+    enabled = Flag(load_default=True)
     misfire = fields.String(load_default="once", validate=validate.OneOf(MISFIRES))
     overlap = fields.String(load_default="allow", validate=validate.OneOf(OVERLAPS))
     jitter_seconds = fields.Integer(strict=True, load_default=0, validate=validate.Range(0, LONGEST_JITTER))
@@ -66,9 +67,9 @@ class PreviewIn(ScheduleIn):
 class OptionsIn(Schema):
     """Who is told of the ends of a definition's jobs."""
 
-    skip_notification = fields.Boolean(truthy={True}, falsy={False})
-    send_completion_email = fields.Boolean(truthy={True}, falsy={False})
-    send_failure_email = fields.Boolean(truthy={True}, falsy={False})
+    skip_notification = Flag()
+    send_completion_email = Flag()
+    send_failure_email = Flag()
     email_list = fields.List(
         fields.Email(validate=validate.Length(max=254)), validate=validate.Length(max=20)
     )
@@ -113,7 +114,7 @@ class SchedulePatch(Schema):
 
     cron = fields.String(validate=_is_cron, metadata={"maxLength": LONGEST})
     timezone = fields.String(allow_none=True, validate=_is_zone)
-    enabled = fields.Boolean(allow_none=True, truthy={True}, falsy={False})
+    enabled = Flag(allow_none=True)
     misfire = fields.String(allow_none=True, validate=validate.OneOf(MISFIRES))
     overlap = fields.String(allow_none=True, validate=validate.OneOf(OVERLAPS))
     dst_gap = fields.String(allow_none=True, validate=validate.OneOf(["shift", "skip"]))

@@ -21,6 +21,7 @@ from service.jobs import control
 from service.jobs.core import CORE, Core
 from service.jobs.listing import FILTER_WORDS, matching
 from service.jobs.schemas import MOST_IN_A_CALL
+from service.web.flag import Flag
 from service.web.middleware import problem
 from service.web.payload import json_response, no_query, read_body
 
@@ -81,7 +82,7 @@ class ActionIn(Schema):
             }
         },
     )
-    dry_run = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+    dry_run = Flag(load_default=False)
 
 
 _ACTION_IN = ActionIn()

@@ -13,13 +13,14 @@ from service.errors import Unavailable
 from service.jobs.purge import KINDS, purge_batch, would_purge
 from service.keys import POOL
 from service.web.described import Operation, Shown, answer, body
+from service.web.flag import Flag
 from service.web.payload import json_response, no_query, read_body
 
 
 class PurgeIn(Schema):
     """Whether to count only."""
 
-    dry_run = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+    dry_run = Flag(load_default=False)
 
 
 def _count() -> fields.Integer:

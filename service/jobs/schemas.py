@@ -8,6 +8,7 @@ from marshmallow import Schema, fields, validate
 
 from service.jobs.selection import fields_in, include_in
 from service.jobs.states import Priority, Status
+from service.web.flag import Flag
 
 MOST_IN_A_CALL = 1_000
 MOST_LABELS = 64
@@ -96,7 +97,7 @@ class JobIn(Schema):
         strict=True, load_default=None, allow_none=True, validate=validate.Range(1, 100)
     )
     publish_link_access_scope = fields.String(load_default="private", validate=SCOPES)
-    can_rerun = fields.Boolean(load_default=None, allow_none=True, truthy={True}, falsy={False})
+    can_rerun = Flag(load_default=None, allow_none=True)
     client_request_id = _text(255)
     correlation_id = _text(255)
     notify = fields.Nested(NotifyIn, load_default=None, allow_none=True)
@@ -124,7 +125,7 @@ class JobPatch(Schema):
     timeout_seconds = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1, 7 * _DAY))
     max_attempts = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1, 100))
     publish_link_access_scope = fields.String(allow_none=True, validate=SCOPES)
-    can_rerun = fields.Boolean(allow_none=True, truthy={True}, falsy={False})
+    can_rerun = Flag(allow_none=True)
     client_request_id = fields.String(allow_none=True, validate=validate.Length(max=255))
     correlation_id = fields.String(allow_none=True, validate=validate.Length(max=255))
     notify = fields.Dict(allow_none=True)  # a NotifyIn, once it is merged
@@ -134,7 +135,7 @@ class JobPatch(Schema):
 class RerunIn(Schema):
     """`as_new` makes a new job with the same request instead of running this one again."""
 
-    as_new = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+    as_new = Flag(load_default=False)
 
 
 def words(**kwargs: object) -> fields.List[str]:

@@ -15,6 +15,8 @@ from typing import Any
 
 from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, missing, validate
 
+from service.web.flag import Flag
+
 Accept = Callable[[Any], Any]
 
 
@@ -179,6 +181,7 @@ _PLAIN: dict[type, Callable[[Any], Accept]] = {
     fields.String: _of_type(str),
     fields.Integer: _of_type(int),
     fields.Boolean: _of_type(bool),
+    Flag: _of_type(bool),
     fields.List: _list,
     fields.Dict: _dict,
     fields.Nested: _nested,

@@ -180,3 +180,12 @@ def test_a_schema_with_hooks_or_of_many_is_marshmallows_alone() -> None:
     for schema in (Hooked(), Own(), Itself(many=True), Itself(partial=True), Itself(unknown=EXCLUDE)):
         with pytest.raises(Refused):
             acceptor_of(schema)({"name": "a"})
+
+
+@pytest.mark.parametrize("value", [0, 1, 0.0, "true", "", [], {}])
+def test_a_flag_is_true_or_false_and_nothing_that_python_takes_for_it(value: Any) -> None:
+    with pytest.raises(ValidationError):
+        RerunIn().load({"as_new": value})
+    with pytest.raises(Refused):
+        acceptor_of(RerunIn())({"as_new": value})
+    assert RerunIn().load({"as_new": True}) == acceptor_of(RerunIn())({"as_new": True}) == {"as_new": True}
