@@ -198,7 +198,7 @@ class CapExceeded(LavoriError):
 
 
 class Unavailable(LavoriError):
-    """PostgreSQL can't be reached, or the server is draining."""
+    """PostgreSQL can't be reached, the server is draining, or too many requests wait."""
 
     status, code, title = 503, "unavailable", "Unavailable"
     retry_after = 2
