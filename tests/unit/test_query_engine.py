@@ -62,6 +62,8 @@ ESCAPES = (
     "SELECT * FROM read_csv_auto('{p}/*.csv')", "SELECT * FROM sniff_csv('{p}/secret.csv')",
     "SELECT * FROM read_text('{p}/secret.csv')", "SELECT * FROM read_blob('/etc/passwd')",
     "SELECT * FROM read_text('../../../../../../etc/passwd')", "SELECT * FROM read_text('/proc/self/environ')",
+    "FROM read_text('spill/../README.md')", "FROM glob('spill/../*')", "FROM read_text('spill/./x/../../README.md')",
+    "FROM read_text('file:spill/../README.md')", "FROM 'spill/../docs/examples/dovuti.csv'",
     "SELECT * FROM read_json('{p}/secret.json')", "SELECT * FROM read_ndjson_objects('{p}/secret.json')",
     "SELECT * FROM read_parquet('{p}/secret.parquet')", "SELECT * FROM parquet_metadata('{p}/secret.parquet')",
     "SELECT * FROM parquet_kv_metadata('{p}/secret.parquet')", "SELECT * FROM glob('{p}/*')",
@@ -107,6 +109,12 @@ def test_a_query_reaches_nothing_but_its_table(
     with pytest.raises(BlockingIOError):
         canary.accept()
     assert ask("SELECT count(*) AS n FROM input") == [{"n": 2}]
+
+
+@pytest.mark.parametrize("pattern", ["*", ".?/*", ".*/*", "[.][.]/*", "**/*", "%2e%2e/*", "?./*.md"])
+def test_the_folder_that_it_spills_to_leads_nowhere_else(ask: Ask, pattern: str) -> None:
+    assert ask(f"FROM glob('spill/{pattern}')") == []
+    assert ask(f"FROM read_blob('spill/{pattern}')") == []
 
 
 def test_what_is_refused_says_why(ask: Ask) -> None:
