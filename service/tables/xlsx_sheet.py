@@ -1,6 +1,6 @@
 """Writes a sheet of Excel, a column of a batch at a time and the file from front to back.
 
-By hand: XlsxWriter takes four times as long and more (decision 10). The format is ECMA-376; texts stand in their cells.
+By hand: XlsxWriter takes four times as long and more (decision 12). The format is ECMA-376; texts stand in their cells.
 """
 
 from collections.abc import Iterator
