@@ -11,7 +11,7 @@ from service.access.principal import Permission, Principal
 from service.definitions import fire_store, store
 from service.definitions.prepare import Wanted, prepare, scheduled
 from service.definitions.schemas import DefinitionIn, DefinitionPut
-from service.definitions.view import request_of
+from service.definitions.view import changed, request_of
 from service.errors import Conflict, Fault, Forbidden, Invalid, NotFound, PreconditionFailed
 from service.jobs.attach import let_go
 from service.jobs.control import Versions
@@ -72,7 +72,7 @@ async def modify(
             body["attachment"] = asked["attachment"]
         return Wanted(row["id"], code, body, row, keeps_attachment="attachment" not in asked)
 
-    await _change(core, principal, code, wanted, versions, asked, origin)
+    await _change(core, principal, code, wanted, versions, origin)
 
 
 async def replace(
@@ -80,9 +80,7 @@ async def replace(
 ) -> None:
     """Replace all of it: what the body does not name goes back to its default. Raises as `modify`."""
     asked = _of_path(_object(body), code)
-    await _change(
-        core, principal, code, lambda row: Wanted(row["id"], code, asked, row), versions, asked, origin
-    )
+    await _change(core, principal, code, lambda row: Wanted(row["id"], code, asked, row), versions, origin)
 
 
 async def delete(core: Core, principal: Principal, code: str, versions: Versions, origin: Origin) -> None:
@@ -127,7 +125,6 @@ async def _change(
     code: str,
     wanted: Callable[[asyncpg.Record], Wanted],
     versions: Versions,
-    named: dict[str, Any],
     origin: Origin,
 ) -> None:
     """Write what is wanted of the definition as it is. It is prepared, and files are stored, before its row is held."""
@@ -142,7 +139,7 @@ async def _change(
                 await exchange(connection, row["attachment_file_id"], columns.attachment_file_id)
                 if columns.next_run_at is None:
                     await fire_store.drop_waiting(connection, row["id"])
-                changes = dict.fromkeys(named)
+                changes = changed(row, {**row, **columns._asdict()})
                 await record(connection, principal, "modify", "definition", code, changes, origin)
                 return
         # Somebody, or its schedule, has changed it meanwhile: once more, from what it is now.

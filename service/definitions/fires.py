@@ -16,7 +16,8 @@ from service.definitions.cron import Cron
 _DAY = timedelta(days=1)
 _MOMENT = timedelta(microseconds=1)
 _FAR = timedelta(days=400)
-_LAST_YEAR = 9990
+_YEARS = 200  # so far ahead is looked, and no further: who asks waits for it
+_LAST_YEAR = 9_900  # cronsim looks 50 years further, and a date ends with 9999
 
 
 class Policy(StrEnum):
@@ -71,16 +72,22 @@ class _Stretch:
 
 
 def fires_after(clock: Clock, moment: datetime) -> Iterator[Fire]:
-    """The times after `moment` (aware), in their order, without an end unless the expression has one."""
-    last = moment
+    """The times after `moment` (aware) and within 200 years of it, in their order."""
+    last, coming = moment, None
     for stretch in _stretches(clock.zone, moment):
+        end = _wall(stretch.end, stretch.offset)
+        if (
+            coming is not None and coming > end
+        ):  # rare times are searched for once, not in each stretch before
+            continue
         for fire in _within(clock, stretch, moment):
             if fire.is_skipped:
                 yield fire
             elif fire.at > last:
                 yield fire
                 last = fire.at
-        if next(clock.cron.after(_wall(stretch.end, stretch.offset)), None) is None:
+        coming = next(clock.cron.after(end - _DAY), None)  # of the last hour, which may come twice, too
+        if coming is None:
             return
 
 
@@ -119,7 +126,8 @@ def _stretches(zone: ZoneInfo, moment: datetime) -> Iterator[_Stretch]:
     # The change that made the offset at `moment` may be recent: what it left out or shows twice matters still.
     start = moment.astimezone(UTC).replace(microsecond=0) - _DAY
     before = offset = _offset(zone, start)
-    while start.year < _LAST_YEAR:
+    last_year = min(start.year + _YEARS, _LAST_YEAR)
+    while start.year < last_year:
         end = _change_after(zone, start, offset)
         if end > moment:
             yield _Stretch(start, end, offset, before)

@@ -63,3 +63,18 @@ def request_of(row: Row) -> dict[str, Any]:
         "schedule": None if row["schedule"] is None else orjson.loads(row["schedule"]),
         "options": orjson.loads(row["options"]),
     }
+
+
+_ATTACHED = ("attachment_file_id", "attachment_url", "attachment_name", "attachment_mime_type")
+
+
+def changed(before: Row, after: Row) -> dict[str, list[Any] | None]:
+    """What a change has changed, for the audit: each field as it was and is; args and attachment are only named."""
+    was, is_now = request_of(before), request_of(after)
+    differing = [name for name in was if was[name] != is_now[name]]
+    changes: dict[str, list[Any] | None] = {name: [was[name], is_now[name]] for name in differing}
+    if "args" in changes or before["sealed_args"] != after["sealed_args"]:  # they may be large, and secret
+        changes["args"] = None
+    if any(before[name] != after[name] for name in _ATTACHED):
+        changes["attachment"] = None
+    return changes

@@ -52,7 +52,12 @@ WITH own AS MATERIALIZED (
     SELECT status, type, queue, due_at, started_at, terminated_at,
            coalesce(terminated_at > now() - make_interval(secs => $4), false) AS ended
     FROM jobs
-    WHERE tenant_id = $1 AND (created_by = $2 OR ($3::text[] IS NOT NULL AND definition = ANY ($3)))
+    WHERE tenant_id = $1
+      AND (created_by = $2
+           OR ($3::text[] IS NOT NULL AND definition = ANY ($3) AND EXISTS (
+                 SELECT FROM job_definitions AS shared
+                 WHERE (shared.tenant_id, shared.code) = (jobs.tenant_id, jobs.definition)
+                   AND shared.created_at <= jobs.created_at)))  -- not of a former definition of that code
     ORDER BY created_at DESC, id DESC LIMIT 10000
 ), tally AS (
     SELECT status, type, queue, count(*) AS jobs FROM own GROUP BY status, type, queue

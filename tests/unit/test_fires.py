@@ -120,3 +120,18 @@ def test_wherever_one_begins_the_times_are_the_same(
 def test_a_schedule_that_ends_ends() -> None:
     clock = Clock(Cron("0 0 0 1 1 ? 2027,2028"), ROME)
     assert [fire.at.year for fire in islice(fires_after(clock, FORWARD), 5)] == [2026, 2027]
+
+
+def test_the_second_of_two_times_is_not_lost_where_the_expression_ends() -> None:
+    assert told(Clock(Cron("0 30 2 25 10 ? 2026"), ROME, *SHIFT_BOTH), BACK) == [
+        ("2026-10-25T02:30+02:00", "dst_fold_first"),
+        ("2026-10-25T02:30+01:00", "dst_fold_second"),
+    ]
+
+
+def test_rare_times_are_looked_for_two_hundred_years_ahead_and_no_further() -> None:
+    fifth_sundays_of_february = Clock(Cron("0 0 0 ? 2 1#5"), ROME)
+    years = [fire.local.year for fire in fires_after(fifth_sundays_of_february, FORWARD)]
+    assert years == [2032, 2060, 2088, 2128, 2156, 2184, 2224]
+    late = datetime(9_890, 1, 1, tzinfo=UTC)
+    assert [fire.local.year for fire in fires_after(Clock(Cron("0 0 1 1 *"), ROME), late)][-1] < 9_990

@@ -111,6 +111,11 @@ async def test_a_merge_patch_merges_and_null_puts_back(api: ClientSession) -> No
     assert told["labels"] == {"team": "a", "env": "prod"}
     assert (told["priority"], told["name"], told["description"]) == ("default", "New", "d")
     assert (told["version"], changed.headers["ETag"]) == (2, '"2"')
+    (row,) = (await ask(api, "GET", "/api/audit?action=modify")).body["audit"]
+    assert row["changes"] == {
+        "args": None, "labels": [{"team": "a"}, {"team": "a", "env": "prod"}], "priority": ["high", "default"],
+        "name": ["nightly", "New"],
+    }  # fmt: skip
     for body, pointer in (
         ({"code": "other"}, "#/code"),
         ({"version": 3}, "#/version"),

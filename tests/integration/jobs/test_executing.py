@@ -138,6 +138,7 @@ async def test_a_new_definition_of_an_old_code_does_not_share_the_old_jobs(api: 
     await ask(api, "POST", PATH, json={"code": "d", "type": "echo", "shared_with": ["*"]}, headers=ugo)
     assert (await ask(api, "GET", f"/api/jobs/{hers['id']}", headers=ugo)).status == 404
     assert (await ask(api, "GET", "/api/jobs", headers=ugo)).body == {"jobs": []}
+    assert (await ask(api, "GET", "/api/stats", headers=ugo)).body["by_type"] == {}
     assert (await ask(api, "GET", f"{PATH}/d/jobs", headers=ugo)).body == {"jobs": []}
 
 
