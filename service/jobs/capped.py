@@ -18,7 +18,7 @@ from service.jobs.queue import Dispatcher, Message, look
 MOST_OFFERED = 1_000  # of each tenant, tag and type
 
 OFFERABLE = """
-WITH capped AS (
+WITH capped AS MATERIALIZED (
     SELECT id, least($2, (caps ->> 'running')::bigint - (
                    SELECT coalesce(sum(jobs), 0) FROM job_tallies
                    WHERE tenant_id = tenants.id AND status = 'running')) AS room
@@ -26,7 +26,8 @@ WITH capped AS (
 )
 SELECT waiting.id, waiting.tenant_id, run, claim, priority, worker_tag, due_at
 FROM capped CROSS JOIN LATERAL (
-    SELECT *, row_number() OVER (PARTITION BY worker_tag, type ORDER BY priority DESC, due_at, id) AS turn
+    SELECT id, tenant_id, run, claim, priority, worker_tag, due_at,
+           row_number() OVER (PARTITION BY worker_tag, type ORDER BY priority DESC, due_at, id) AS turn
     FROM jobs WHERE tenant_id = capped.id AND status = 'pending' AND due_at <= now() AND capped.room > 0
 ) AS waiting
 WHERE turn <= room

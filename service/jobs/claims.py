@@ -51,7 +51,7 @@ WITH wanted AS (
       AND (jobs.start_by IS NULL OR jobs.start_by > now() OR jobs.started_at IS NOT NULL)
       AND CASE WHEN jobs.worker_tag IS NULL THEN NOT $5::bool ELSE $6::bool OR jobs.worker_tag = ANY ($7::text[]) END
       AND jobs.type = ANY ($8::text[])
-      AND (NOT EXISTS (SELECT FROM capped WHERE capped.id = jobs.tenant_id)
+      AND (jobs.tenant_id NOT IN (SELECT id FROM capped)
            OR jobs.id IN (SELECT id FROM placed WHERE place <= room))
       AND (jobs.crashes + 1 < $9 OR (
             NOT EXISTS (SELECT FROM jobs AS other
@@ -73,7 +73,7 @@ WITH wanted AS (
 )
 SELECT claimed.*, asked.args, asked.sealed_args, asked.attachment_url, asked.attachment_name,
        asked.attachment_mime_type, files.size AS attachment_size, files.storage_key AS attachment_key,
-       EXISTS (SELECT FROM capped WHERE capped.id = claimed.tenant_id) AS is_capped
+       claimed.tenant_id IN (SELECT id FROM capped) AS is_capped
 FROM claimed
 JOIN job_requests AS asked ON asked.job_id = claimed.id
 LEFT JOIN files ON files.id = asked.attachment_file_id
@@ -146,7 +146,7 @@ async def due_jobs(
 
 
 NEXT = """
-WITH capped AS (
+WITH capped AS MATERIALIZED (
     SELECT id, (caps ->> 'running')::bigint - (
                    SELECT coalesce(sum(jobs), 0) FROM job_tallies
                    WHERE tenant_id = tenants.id AND status = 'running') AS room
