@@ -1,5 +1,6 @@
 """From the body of a definition to the columns that are written, with every fault at once."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -85,7 +86,8 @@ async def scheduled(
         place = Next(former["walked_at"], former["next_run_at"], former["next_due_at"])
     else:
         now: datetime = await connection.fetchval(NOW)
-        place = next_of(schedule_of(columns.schedule), definition_id, now)
+        # In a thread, since a rare time may be looked for through two hundred years.
+        place = await asyncio.to_thread(next_of, schedule_of(columns.schedule), definition_id, now)
     return columns._replace(walked_at=place.walked_at, next_run_at=place.run_at, next_due_at=place.due_at)
 
 
