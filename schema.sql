@@ -298,8 +298,8 @@ CREATE TABLE job_requests (                            -- what was asked for: wi
     run_at                     timestamptz(3),
     expires_in                 integer CHECK (expires_in > 0),
     publish_link_access_scope  text NOT NULL DEFAULT 'private' CHECK (publish_link_access_scope IN ('public', 'private', 'organization')),
-    notify                     json,
-    options                    json,                   -- of its definition: who is told of the end
+    notify                     json,                   -- {emails, on, webhook_url, language}
+    options                    json,                   -- of its definition: {skip_notification, send_completion_email, …}
     root_id                    uuid,                   -- first of a chain of reruns as new jobs
     modified_by                text NOT NULL
 );
@@ -307,6 +307,7 @@ CREATE INDEX job_requests_of_file ON job_requests (attachment_file_id) WHERE att
 CREATE INDEX job_requests_by_client_request ON job_requests (tenant_id, client_request_id) WHERE client_request_id IS NOT NULL;
 CREATE INDEX job_requests_by_correlation ON job_requests (tenant_id, correlation_id) WHERE correlation_id IS NOT NULL;
 CREATE INDEX job_requests_by_label ON job_requests USING gin (labels jsonb_path_ops) WHERE labels <> '{}';
+CREATE INDEX job_requests_that_notify ON job_requests (job_id) WHERE notify IS NOT NULL OR options IS NOT NULL;
 CREATE INDEX job_requests_by_idempotency_key ON job_requests (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
 
 CREATE TABLE idempotency_keys (                        -- one key, one job; freed with the job
@@ -413,23 +414,131 @@ CREATE UNLOGGED TABLE metric_sums (
 
 -- What is owed and what was done ------------------------------------------------------------------------------------
 
-CREATE TABLE outbox (                                  -- notices, owed since the transaction that settled the job
-    id          uuid PRIMARY KEY,                      -- the stable id that the receiver sees
-    tenant_id   integer NOT NULL,
-    job_id      uuid REFERENCES jobs ON DELETE SET NULL,
-    kind        text NOT NULL CHECK (kind IN ('email', 'webhook')),
-    target      text NOT NULL,
-    payload     json NOT NULL,
-    state       text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'delivered', 'dead')),
-    attempts    integer NOT NULL DEFAULT 0,
-    next_at     timestamptz(3) NOT NULL DEFAULT now(),
-    last_error  text,
-    created_at  timestamptz(3) NOT NULL DEFAULT now(),
-    ended_at    timestamptz(3),
-    CHECK ((state = 'pending') = (ended_at IS NULL))
+CREATE TABLE webhook_endpoints (                       -- receivers that are told of every end of the tenant's jobs
+    id               uuid PRIMARY KEY,
+    tenant_id        integer NOT NULL REFERENCES tenants ON DELETE CASCADE,
+    url              text NOT NULL,
+    description      text,
+    statuses         text[] NOT NULL CHECK (statuses <@ ARRAY['finished', 'failed', 'cancelled'] AND statuses <> '{}'),
+    enabled          boolean NOT NULL DEFAULT true,
+    disabled_reason  text,                             -- why it is off, when nobody has switched it off
+    version          integer NOT NULL DEFAULT 1,
+    created_by       text NOT NULL,
+    created_at       timestamptz(3) NOT NULL DEFAULT now(),
+    updated_at       timestamptz(3) NOT NULL DEFAULT now(),
+    CHECK (disabled_reason IS NULL OR NOT enabled)
 );
-CREATE INDEX outbox_due ON outbox (next_at) WHERE state = 'pending';
-CREATE INDEX outbox_of_job ON outbox (job_id) WHERE job_id IS NOT NULL;
+CREATE INDEX webhook_endpoints_of_tenant ON webhook_endpoints (tenant_id, id);
+
+CREATE TABLE webhook_secrets (                         -- what webhooks are signed with; several while one is being rotated
+    id           uuid PRIMARY KEY,
+    tenant_id    integer NOT NULL REFERENCES tenants ON DELETE CASCADE,
+    endpoint_id  uuid REFERENCES webhook_endpoints ON DELETE CASCADE,   -- null: it signs for the webhook_url of jobs
+    sealed       text NOT NULL,                        -- service/sealing.py
+    created_at   timestamptz(3) NOT NULL DEFAULT now(),
+    expires_at   timestamptz(3)                        -- null for the current one
+);
+CREATE UNIQUE INDEX webhook_secrets_current ON webhook_secrets (tenant_id, endpoint_id) NULLS NOT DISTINCT
+    WHERE expires_at IS NULL;
+
+CREATE TABLE outbox (                                  -- notices, owed since the statement that ended the job
+    id            uuid PRIMARY KEY DEFAULT gen_random_uuid(),   -- the stable id that the receiver sees
+    number        bigint GENERATED ALWAYS AS IDENTITY,
+    tenant_id     integer NOT NULL,
+    job_id        uuid REFERENCES jobs ON DELETE CASCADE,   -- null: the job was deleted first, `shown` is what it was
+    job           json NOT NULL,                       -- the row of jobs at its end: a rerun changes nothing of what is told
+    shown         json,                                -- as the API showed the job, kept when it is deleted
+    language      text,
+    kind          text NOT NULL CHECK (kind IN ('email', 'webhook')),
+    target        text NOT NULL,                       -- an address, or a URL
+    endpoint_id   uuid,                                -- of the tenant's; no foreign key: it may be removed meanwhile
+    circuit       text NOT NULL,                       -- those of one circuit fail together: the mail server, an endpoint, an origin
+    state         text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'undeliverable', 'delivered', 'dead')),
+    tries         integer NOT NULL DEFAULT 0,
+    tries_before  integer NOT NULL DEFAULT 0,          -- those of earlier rounds, before a redelivery by hand
+    next_at       timestamptz(3) NOT NULL DEFAULT now(),
+    give_up_at    timestamptz(3) NOT NULL DEFAULT now() + interval '3 days',
+    lease_id      uuid,                                -- a worker delivers it; void when that worker's row beats no more
+    worker_id     text,
+    last_error    text,
+    created_at    timestamptz(3) NOT NULL DEFAULT now(),
+    ended_at      timestamptz(3),
+    CHECK ((state IN ('delivered', 'dead')) = (ended_at IS NOT NULL)),
+    CHECK ((lease_id IS NULL) = (worker_id IS NULL) AND (lease_id IS NULL OR state = 'pending')),
+    CHECK (job_id IS NOT NULL OR shown IS NOT NULL)
+);
+CREATE INDEX outbox_due ON outbox (circuit, next_at, id) WHERE state = 'pending';
+CREATE INDEX outbox_waiting ON outbox (give_up_at) WHERE state IN ('pending', 'undeliverable');
+CREATE INDEX outbox_ended ON outbox (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX outbox_of_job ON outbox (job_id, number) WHERE job_id IS NOT NULL;
+CREATE UNIQUE INDEX outbox_newest ON outbox (tenant_id, number DESC);
+CREATE INDEX outbox_of_endpoint ON outbox (endpoint_id) WHERE endpoint_id IS NOT NULL;
+
+CREATE TABLE notice_tries (                            -- the log of deliveries
+    notice_id     uuid NOT NULL REFERENCES outbox ON DELETE CASCADE,
+    number        integer NOT NULL,
+    at            timestamptz(3) NOT NULL,
+    milliseconds  integer NOT NULL,
+    outcome       text NOT NULL,
+    status        integer,                             -- what the receiver answered, if it did
+    error         text,
+    PRIMARY KEY (notice_id, number),
+    CHECK (outcome IN ('delivered', 'failed', 'refused', 'gone'))
+);
+
+CREATE TABLE circuits (                                -- who failed lately; no row: all is well
+    circuit     text PRIMARY KEY,
+    failures    integer NOT NULL,                      -- one after the other
+    failed_at   timestamptz(3) NOT NULL,
+    open_until  timestamptz(3)                         -- nothing goes there before; then a single try, until one succeeds
+);
+
+-- Whatever ends a job owes its notices, in the same statement. Jobs without any pay for a look at a partial index.
+CREATE FUNCTION owe_notices() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM now_jobs WHERE terminated_at IS NOT NULL) THEN
+        RETURN NULL;
+    END IF;
+    -- what the job itself asked for
+    INSERT INTO outbox (tenant_id, job_id, job, language, kind, target, circuit)
+    SELECT ended.tenant_id, ended.id, to_json(ended), asked.notify ->> 'language', owed.kind, owed.target, owed.circuit
+    FROM now_jobs AS ended
+    JOIN former_jobs AS former ON former.id = ended.id AND former.terminated_at IS NULL
+    JOIN job_requests AS asked ON asked.job_id = ended.id AND (asked.notify IS NOT NULL OR asked.options IS NOT NULL)
+    CROSS JOIN LATERAL (
+        SELECT coalesce((asked.notify -> 'on')::jsonb ? ended.status, false) AS by_job,
+               coalesce(asked.options ->> 'send_completion_email' = 'true' AND ended.status = 'finished'
+                        OR asked.options ->> 'send_failure_email' = 'true' AND ended.status = 'failed', false) AS by_definition,
+               CASE WHEN json_typeof(asked.notify -> 'emails') = 'array' THEN asked.notify -> 'emails' ELSE '[]' END AS emails,
+               CASE WHEN json_typeof(asked.options -> 'email_list') = 'array' THEN asked.options -> 'email_list'
+                    ELSE '[]' END AS email_list
+    ) AS told
+    CROSS JOIN LATERAL (
+        SELECT 'email' AS kind, mailed.address AS target, 'smtp' AS circuit
+        FROM (SELECT DISTINCT ON (lower(address)) address
+              FROM (SELECT json_array_elements_text(told.emails) AS address WHERE told.by_job
+                    UNION ALL SELECT json_array_elements_text(told.email_list) WHERE told.by_definition
+                    UNION ALL SELECT ended.created_by   -- who else, when the definition names nobody
+                    WHERE told.by_definition AND json_array_length(told.email_list) = 0
+                      AND ended.created_by ~ '^[^@[:space:]]+@[^@[:space:]]+$') AS every
+              ORDER BY lower(address)) AS mailed
+        UNION ALL
+        SELECT 'webhook', url, ended.tenant_id || ' ' || coalesce(substring(lower(url) FROM '^https?://[^/?#]+'), url)
+        FROM (SELECT asked.notify ->> 'webhook_url' AS url) AS hook WHERE told.by_job AND url IS NOT NULL
+    ) AS owed
+    WHERE ended.terminated_at IS NOT NULL AND asked.options ->> 'skip_notification' IS DISTINCT FROM 'true';
+    -- what the tenant wants to be told of
+    INSERT INTO outbox (tenant_id, job_id, job, kind, target, endpoint_id, circuit)
+    SELECT ended.tenant_id, ended.id, to_json(ended), 'webhook', endpoint.url, endpoint.id, endpoint.id::text
+    FROM webhook_endpoints AS endpoint
+    JOIN now_jobs AS ended ON ended.tenant_id = endpoint.tenant_id AND ended.status = ANY (endpoint.statuses)
+    JOIN former_jobs AS former ON former.id = ended.id AND former.terminated_at IS NULL
+    JOIN job_requests AS asked ON asked.job_id = ended.id
+    WHERE endpoint.enabled AND asked.options ->> 'skip_notification' IS DISTINCT FROM 'true';
+    RETURN NULL;
+END $$;
+CREATE TRIGGER jobs_owe AFTER UPDATE ON jobs REFERENCING OLD TABLE AS former_jobs NEW TABLE AS now_jobs
+    FOR EACH STATEMENT EXECUTE FUNCTION owe_notices();
 
 CREATE TABLE audit (                                   -- who did what to what: only ever added to
     id           bigint GENERATED ALWAYS AS IDENTITY,

@@ -32,6 +32,10 @@ from service.jobs.backlog import backlog
 from service.jobs.core import CORE, make_core
 from service.jobs.jobtype import JobTypes
 from service.keys import DRAINING, POOL, REDIS, SETTINGS
+from service.notifications import endpoint_routes
+from service.notifications import openapi as notices_openapi
+from service.notifications import routes as notices_routes
+from service.notifications.backlog import notices_backlog
 from service.settings import Settings
 from service.telemetry.metrics import METRICS, SYSTEM
 from service.web import health, openapi, operations, problems, scrape, viewer
@@ -56,6 +60,8 @@ FEATURES = (
     tenant_routes,
     trail,
     purging,
+    notices_routes,
+    endpoint_routes,
     dovuti_routes,
     health,
     problems,
@@ -72,6 +78,7 @@ TABLES = (
     access_openapi,
     purging,
     tenant_openapi,
+    notices_openapi,
     dovuti_openapi,
     operations,
 )
@@ -100,6 +107,7 @@ def create_app(settings: Settings, job_types: JobTypes) -> web.Application:
             jobs,
             limits,
             backlog,
+            notices_backlog,
             watch.hub_of,
             listing.lists_of,
             stats.stats_of,

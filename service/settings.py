@@ -27,6 +27,7 @@ DEFAULTS: Mapping[str, str] = {
     "LAVORI_SWEEP_SECONDS": "5",
     "LAVORI_CANCEL_GRACE_SECONDS": "10",
     "LAVORI_DRAIN_SECONDS": "30",
+    "LAVORI_NOTICE_RETRY_SECONDS": "5",
     "LAVORI_INLINE_LIMIT": "65536",
     "LAVORI_MAX_JSON_BODY": "16777216",
     "LAVORI_MAX_ATTACHMENT": "5368709120",
@@ -36,6 +37,7 @@ DEFAULTS: Mapping[str, str] = {
     "LAVORI_API_PROCESSES": "1",
     "SMTP_URL": "",
     "MAIL_FROM": "",
+    "MAIL_LANGUAGE": "en",
     "OIDC_ISSUER": "",
     "OIDC_AUDIENCE": "",
     "OIDC_TENANT_CLAIM": "tenant",
@@ -70,6 +72,8 @@ S3_URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([^\s?#]*))?", 
 STORAGE_URLS = "file:// and the absolute path of a folder, or s3://bucket/prefix"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("auto", "json", "text")
+LANGUAGES = ("en", "it")
+MAILBOX = re.compile(r"(?:[^<>@\x00-\x1f]*<)?[^\s<>@]+@[^\s<>@]+>?", re.ASCII)
 
 
 class SettingsError(Exception):
@@ -99,6 +103,7 @@ class Settings:
     sweep_seconds: float
     cancel_grace_seconds: float
     drain_seconds: float
+    notice_retry_seconds: float
     inline_limit: int
     max_json_body: int
     max_attachment: int
@@ -108,6 +113,7 @@ class Settings:
     api_processes: int
     smtp_url: str | None = field(repr=False)
     mail_from: str | None
+    mail_language: str
     oidc_issuer: str | None
     oidc_audience: str | None
     oidc_tenant_claim: str
@@ -117,6 +123,11 @@ class Settings:
     metrics_token: str | None = field(repr=False)
     log_level: str
     log_format: str
+
+    @property
+    def base_url(self) -> str:
+        """The address of this service in what is told outside of a request: its links in notices."""
+        return self.public_url or f"http://{self.host}:{self.port}"
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], required: Collection[str] = ()) -> Self:
@@ -138,6 +149,7 @@ class Settings:
             sweep_seconds=read.seconds("LAVORI_SWEEP_SECONDS"),
             cancel_grace_seconds=read.seconds("LAVORI_CANCEL_GRACE_SECONDS"),
             drain_seconds=read.seconds("LAVORI_DRAIN_SECONDS"),
+            notice_retry_seconds=read.seconds("LAVORI_NOTICE_RETRY_SECONDS"),
             inline_limit=read.integer("LAVORI_INLINE_LIMIT", 0),
             max_json_body=read.integer("LAVORI_MAX_JSON_BODY", 1),
             max_attachment=read.integer("LAVORI_MAX_ATTACHMENT", 1),
@@ -145,8 +157,9 @@ class Settings:
             worker_tags=read.words("LAVORI_WORKER_TAGS", TAG, "`*`, a tag, or `!tag`"),
             worker_concurrency=read.integer("LAVORI_WORKER_CONCURRENCY", 1),
             api_processes=read.integer("LAVORI_API_PROCESSES", 1),
-            smtp_url=read.server("SMTP_URL", ("smtp", "smtps")),
-            mail_from=read.text("MAIL_FROM") or None,
+            smtp_url=read.mail_server("SMTP_URL"),
+            mail_from=read.mailbox("MAIL_FROM"),
+            mail_language=read.one_of("MAIL_LANGUAGE", LANGUAGES),
             oidc_issuer=read.web_address("OIDC_ISSUER"),
             oidc_audience=read.text("OIDC_AUDIENCE") or None,
             oidc_tenant_claim=read.text("OIDC_TENANT_CLAIM"),
@@ -240,6 +253,20 @@ class _Reader:
         elif not hosts and scheme != "unix" and "host=" not in rest:
             self.faults.append(f"{name} names no host.")
         return url
+
+    def mail_server(self, name: str) -> str | None:
+        url = self.server(name, ("smtp", "smtps"))
+        if url and urlsplit(url).query not in ("", "starttls=require", "starttls=never"):
+            self.faults.append(f"{name} takes no other parameter than ?starttls=require or ?starttls=never.")
+        return url
+
+    def mailbox(self, name: str) -> str | None:
+        text = self.text(name)
+        if text and (not MAILBOX.fullmatch(text) or text.count("<") != text.count(">")):
+            self.faults.append(
+                f"{name} must be an address, or a name and an address as in `Lavori <a@example.org>`."
+            )
+        return text or None
 
     def web_address(self, name: str) -> str | None:
         url = self.text(name).rstrip("/")

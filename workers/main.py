@@ -29,6 +29,7 @@ from workers.progress import ProgressBook
 from workers.runtime import Runtime, Slots
 from workers.upkeep.collect import collect
 from workers.upkeep.expire import expire
+from workers.upkeep.notify import notify, retire
 from workers.upkeep.purge import purge
 from workers.upkeep.redeliver import redeliver
 from workers.upkeep.rescue import rescue
@@ -39,7 +40,15 @@ log = structlog.get_logger()
 
 VERSION = "0.1.0"
 CLOSE_SECONDS = 5.0
-DUTIES: tuple[Callable[[Runtime], Awaitable[None]], ...] = (redeliver, rescue, expire, purge, collect, tally)
+DUTIES: tuple[Callable[[Runtime], Awaitable[None]], ...] = (
+    redeliver,
+    rescue,
+    expire,
+    purge,
+    collect,
+    tally,
+    retire,
+)
 
 
 async def run_worker(settings: Settings, job_types: JobTypes) -> None:
@@ -103,10 +112,13 @@ async def _work(runtime: Runtime, redis: ArqRedis, stop: asyncio.Event, process:
         others.append(parts.create_task(watch_loop(process.loop_lag.observe)))
         others.append(parts.create_task(keep_schedules(runtime)))
         others += [parts.create_task(_sweep(runtime, duty)) for duty in DUTIES]
+        notifying = parts.create_task(notify(runtime, stop))
+        others.append(notifying)
         await stop.wait()
         await _end([feeding])
         await _drain(runtime)
         await runtime.capped.join()
+        await asyncio.wait({notifying}, timeout=CLOSE_SECONDS)
         await _end(others)
     await redis.aclose(close_connection_pool=True)
     log.info("worker stopped", action="worker.stopped", worker=runtime.worker_id)

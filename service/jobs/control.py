@@ -26,6 +26,7 @@ from service.errors import (
 from service.files.store import expire_files_of_jobs
 from service.jobs.core import Core
 from service.jobs.job import Row
+from service.jobs.owed import keep_what_is_owed
 from service.jobs.secret_args import place_of
 from service.jobs.states import TERMINAL, Status
 from service.jobs.store import NewJob, read_jobs, sealed_args
@@ -185,6 +186,7 @@ async def delete(core: Core, principal: Principal, job_id: UUID, versions: Versi
     await may_control(core, principal, job_id)
     async with core.pool.acquire() as connection, connection.transaction():
         before = await _hold(connection, principal, job_id, versions, _NOT_RUNNING)
+        await keep_what_is_owed(connection, principal.tenant_id, job_id)
         await expire_files_of_jobs(connection, principal.tenant_id, [job_id])
         await connection.execute(DELETE, job_id, principal.tenant_id)
         changes = {"status": [before["status"], None], "created_by": [before["created_by"], None]}

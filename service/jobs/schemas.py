@@ -8,6 +8,7 @@ from marshmallow import Schema, fields, validate
 
 from service.jobs.selection import fields_in, include_in
 from service.jobs.states import Priority, Status
+from service.settings import LANGUAGES
 from service.web.flag import Flag
 
 MOST_IN_A_CALL = 1_000
@@ -67,14 +68,23 @@ class AttachmentIn(Schema):
 
 
 class NotifyIn(Schema):
-    """Who is told of the end: addresses, and a webhook; `on` is which ends."""
+    """Who is told of the end: addresses, and a webhook; `on` is which ends, `language` that of the mails."""
 
-    emails = fields.List(fields.Email(), load_default=list, validate=validate.Length(max=20))
+    emails = fields.List(
+        fields.Email(validate=validate.Length(max=254)), load_default=list, validate=validate.Length(max=20)
+    )
     on = fields.List(
         fields.String(validate=validate.OneOf([Status.FINISHED, Status.FAILED, Status.CANCELLED])),
         load_default=lambda: [Status.FINISHED, Status.FAILED],
     )
-    webhook_url = fields.Url(load_default=None, allow_none=True, schemes={"http", "https"}, require_tld=False)
+    webhook_url = fields.Url(
+        load_default=None,
+        allow_none=True,
+        schemes={"http", "https"},
+        require_tld=False,
+        validate=validate.Length(max=2_000),
+    )
+    language = fields.String(load_default=None, allow_none=True, validate=validate.OneOf(LANGUAGES))
 
 
 class JobIn(Schema):

@@ -48,6 +48,11 @@ class SystemMetrics:
             buckets=_LONG,
             registry=registry,
         )
+        self.notice_tries = cache(
+            Counter(
+                "outbox_tries", "Tries to deliver a notice.", ["kind", "outcome"], registry=registry
+            ).labels
+        )
         self.leases_expired = Counter(
             "jobs_leases_expired", "Jobs taken back from a worker whose lease ran out.", registry=registry
         )
@@ -115,6 +120,12 @@ class ApiMetrics:
             registry=registry,
         )
         self.running = Gauge("jobs_running", "Jobs that run.", registry=registry)
+        self.outbox_pending = Gauge(
+            "outbox_pending", "Notices that are to be delivered.", ["kind"], registry=registry
+        )
+        self.outbox_oldest = Gauge(
+            "outbox_oldest_age_seconds", "How long the oldest of them has been owed.", registry=registry
+        )
         self.waiters = Gauge("waiters", "Clients that wait for a change.", ["kind"], registry=registry)
         Info("build", "The version that runs.", registry=registry).info(
             {"version": version("lavori"), "python": python_version()}

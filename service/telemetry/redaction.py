@@ -13,6 +13,7 @@ SHORTEST_SECRET = 8  # what is shorter would be found in innocent words
 _PATTERNS = re.compile(
     rb"""
       (?P<key>lv_[0-9a-f]{32})_[0-9a-f]+                         # an API key: its id may be known
+    | (?P<hook>whsec_)[A-Za-z0-9+/=]+                            # what webhooks are signed with
     | (?P<link>/d/[0-9A-Fa-f-]{1,36}/)[^\s"'?\#\\]+              # a download link
     | (?P<user>://[^\s/@:"']*:)[^\s/"']+(?=@)                    # a password in a URL
     | (?P<scheme>\b(?:bearer|basic)(?:\s|%20)+)[^\s"'\\,}]{8,}      # a header, whose name may have been cut off
@@ -37,6 +38,7 @@ class Redaction:
                 line = line.replace(secret, HIDDEN)
         if (  # in a row, not in a loop: every line pays for it
             b"lv_" in line
+            or b"whsec_" in line
             or b"/d/" in line
             or b"://" in line
             or b"earer" in line

@@ -45,6 +45,10 @@ ABOUT: dict[str, Any] = {
         {"name": "Job types", "description": "What can be run here."},
         {"name": "Definitions", "description": "Stored requests, and the schedules that run them."},
         {"name": "Files", "description": "Attachments, outputs and the links to them."},
+        {
+            "name": "Notices",
+            "description": "Who is told of the end of a job, and whether that has come about.",
+        },
         {"name": "Dues", "description": "What import_dovuti keeps."},
         {"name": "Keys and tenants", "description": "Who may call, and what they may do."},
         {"name": "Operations", "description": "For who runs the service; open to all."},

@@ -93,13 +93,19 @@ class OutboundClient:
 
     @asynccontextmanager
     async def request(
-        self, method: str, address: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+        self,
+        method: str,
+        address: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        *,
+        follow: bool = True,
     ) -> AsyncIterator["OutboundResponse"]:
         """Ask, over at most 5 redirects; `headers` go no further than the first origin.
 
         What a redirect makes of method and body is what browsers do: 307 and 308 keep both, the others ask anew with
-        GET. Any status is an answer. Raises OutboundRefused for what is forbidden, OutboundFailed for what did not
-        work.
+        GET. Any status is an answer, that of a redirect too if it is not to `follow`. Raises OutboundRefused for what
+        is forbidden, OutboundFailed for what did not work.
         """
         deadline = asyncio.get_running_loop().time() + self._patience.total
         url, given = _parsed(address), CIMultiDict(headers or {})
@@ -108,7 +114,7 @@ class OutboundClient:
             sent = CIMultiDict(_OWN_HEADERS)
             sent.update(given)
             async with self._hop(method, url, sent, body, deadline, allowed=allowed) as response:
-                target = _target(url, response)
+                target = _target(url, response) if follow else None
                 if target is None:
                     yield OutboundResponse(url, response, self._patience, deadline)
                     return
@@ -124,6 +130,10 @@ class OutboundClient:
             )
             url = target
         raise OutboundFailed(f"{url.host} redirects more than {MOST_REDIRECTS} times")
+
+    def check(self, address: str) -> None:
+        """Raise OutboundRefused for an address that its form alone forbids, so that it would never be called."""
+        self._check(_parsed(address))
 
     def _check(self, url: URL) -> bool:
         """Refuse what its form alone forbids; answers whether host and port are allowed wherever they lead."""

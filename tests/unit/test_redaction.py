@@ -15,6 +15,7 @@ redact = Redaction(["the-admin-key-of-the-settings", "short"])
 @pytest.mark.parametrize(
     ("line", "left"),
     [
+        ("secret whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw=.", "secret whsec_***."),
         (f"token {KEY}.", "token lv_0123456789abcdef0123456789abcdef_***."),
         (f'"path":"/d/{LINK_ID}/{LINK}"', f'"path":"/d/{LINK_ID}/***"'),
         (f"GET /d/{LINK_ID}/{LINK}?x=1 HTTP/1.1", f"GET /d/{LINK_ID}/***?x=1 HTTP/1.1"),

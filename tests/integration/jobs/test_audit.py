@@ -28,6 +28,8 @@ class Ids(NamedTuple):
     key: str
     output: str
     link: str
+    endpoint: str
+    notice: str
 
 
 # Each operation that is no GET, as a call that succeeds: its path, its body, and the rows that it leaves.
@@ -97,6 +99,36 @@ CALLS: dict[str, Callable[[Ids], tuple[str, Any, Rows]]] = {
     ),
     "delete_tenant": lambda _: ("/api/tenants/other", None, [("delete", "tenant", "other")]),
     "change_tenant": lambda _: ("/api/tenant", {"caps": {"queued": 9}}, [("modify", "tenant", "default")]),
+    "redeliver_notice": lambda ids: (
+        f"/api/notices/{ids.notice}/redeliver",
+        None,
+        [("redeliver", "notice", ids.notice)],
+    ),
+    "create_webhook_endpoint": lambda _: (
+        "/api/webhook-endpoints",
+        {"url": "https://hooks.example.org/x"},
+        [("create", "webhook_endpoint", "*")],
+    ),
+    "modify_webhook_endpoint": lambda ids: (
+        f"/api/webhook-endpoints/{ids.endpoint}",
+        {"enabled": False},
+        [("modify", "webhook_endpoint", ids.endpoint)],
+    ),
+    "delete_webhook_endpoint": lambda ids: (
+        f"/api/webhook-endpoints/{ids.endpoint}",
+        None,
+        [("delete", "webhook_endpoint", ids.endpoint)],
+    ),
+    "rotate_webhook_endpoint": lambda ids: (
+        f"/api/webhook-endpoints/{ids.endpoint}/rotate",
+        None,
+        [("rotate", "webhook_endpoint", ids.endpoint)],
+    ),
+    "rotate_webhook_secret": lambda _: (
+        "/api/webhook-secret/rotate",
+        None,
+        [("rotate", "webhook_secret", None)],
+    ),
     "purge_tenant": lambda _: ("/api/tenant/purge", None, [("purge", "tenant", "default")]),
 }
 LOOKING = {"poll_jobs", "preview_schedule"}
@@ -131,7 +163,24 @@ async def ids(api: ClientSession, pool: asyncpg.Pool) -> Ids:
     key = await ask(api, "POST", "/api/keys", json={"name": "k", "principal": "k", "roles": ["user"]})
     await ask(api, "POST", "/api/job-definitions", json={"code": "one", "type": "echo"})
     await other_tenant(api)
-    return Ids(jobs[0], jobs[1], jobs[2], key.body["id"], str(output), link.body["id"])
+    hook = {"url": "https://hooks.example.org/y"}
+    endpoint = (await ask(api, "POST", "/api/webhook-endpoints", json=hook)).body["id"]
+    notice = await pool.fetchval(
+        """INSERT INTO outbox (tenant_id, job_id, job, kind, target, circuit)
+           SELECT 1, id, to_json(jobs), 'email', 'anna@example.org', 'smtp' FROM jobs WHERE id = $1 RETURNING id""",
+        jobs[2],
+    )
+    made_ids = (
+        jobs[0],
+        jobs[1],
+        jobs[2],
+        key.body["id"],
+        str(output),
+        link.body["id"],
+        endpoint,
+        str(notice),
+    )
+    return Ids(*made_ids)
 
 
 def test_every_operation_that_is_no_get_is_in_the_table(settings: Settings, job_types: JobTypes) -> None:

@@ -126,7 +126,7 @@ async def test_objects_are_merged_and_null_removes(
     assert (job["description"], job["category"], job["priority"]) == (None, None, "default")
     assert (job["run_at"], job["expires_at"], job["publish_link_access_scope"]) == (None, None, "private")
     notify = await pool.fetchval("SELECT notify::jsonb::text FROM job_requests WHERE job_id = $1", made["id"])
-    assert notify == '{"on": ["failed"], "emails": ["a@example.org"], "webhook_url": null}'
+    assert notify == '{"on": ["failed"], "emails": ["a@example.org"], "language": null, "webhook_url": null}'
     assert (await ask(api, "PATCH", path, json={"args": None, "labels": None})).body["labels"] == {}
     assert (await ask(api, "PATCH", path, json={})).headers["ETag"] == f'"{job["version"] + 1}"'
 

@@ -210,6 +210,28 @@ async def test_every_operation_answers_as_the_document_says(  # noqa: PLR0915 - 
     await call("GET", "/api/job-definitions/one/fires", 200)
     await call("POST", "/api/schedules/preview", 200, json={"cron": "* * * * *", "count": 2})
     await call("DELETE", "/api/job-definitions/one", 204)
+    # Notices.
+    told = await call(
+        "POST", "/api/jobs", 201, json={"type": "echo", "notify": {"emails": ["a@example.org"]}}
+    )
+    await until(checked.session, told["id"], "finished")
+    listed = await call("GET", f"/api/jobs/{told['id']}/notices", 200)
+    notice = f"/api/notices/{listed['notices'][0]['id']}"
+    await call("GET", "/api/notices?limit=1&state=pending,undeliverable", 200)
+    await call("GET", notice, 200)
+    await call("POST", f"{notice}/redeliver", 200)
+    await call("GET", f"/api/notices/{UNKNOWN}", 404)
+    hook = await call("POST", "/api/webhook-endpoints", 201, json={"url": "https://hooks.example.org/x"})
+    endpoint = f"/api/webhook-endpoints/{hook['id']}"
+    await call("GET", "/api/webhook-endpoints?limit=1", 200)
+    await call("GET", endpoint, 200)
+    await call("GET", endpoint, 304, headers={"If-None-Match": '"1"'})
+    await call("PATCH", endpoint, 200, json={"on": ["failed"]})
+    await call("PATCH", endpoint, 412, json={"enabled": False}, headers={"If-Match": '"1"'})
+    await call("POST", f"{endpoint}/rotate", 200, json={"grace_seconds": 5})
+    await call("DELETE", endpoint, 204)
+    await call("GET", "/api/webhook-secret", 200)
+    await call("POST", "/api/webhook-secret/rotate", 200)
     # Dues, keys and tenants.
     await call("GET", f"/api/dovuti?service_id={UNKNOWN}", 200)
     await call("GET", "/api/me", 200)
