@@ -17,6 +17,9 @@ from service.access.store import ensure_admin_key
 from service.db.pool import create_pool
 from service.definitions import openapi as definitions_openapi
 from service.definitions import routes as definitions_routes
+from service.dialects import documents, opencity
+from service.dialects.contract import refusals, stand_ins, switched_on
+from service.dialects.documents import DOCUMENTS
 from service.dovuti import openapi as dovuti_openapi
 from service.dovuti import routes as dovuti_routes
 from service.files import openapi as files_openapi
@@ -42,7 +45,7 @@ from service.web import health, openapi, operations, problems, scrape, viewer
 from service.web.about import ABOUT
 from service.web.health import MIGRATED
 from service.web.measurements import measure, measurements
-from service.web.middleware import edge, sign
+from service.web.middleware import REFUSALS, edge, sign
 from service.web.openapi import DOCUMENT, Document
 
 JOB_TYPES = web.AppKey("job_types", JobTypes)
@@ -67,9 +70,11 @@ FEATURES = (
     problems,
     scrape,
     openapi,
+    documents,
     viewer,
 )
-OPEN = (health, problems, scrape, openapi, viewer)
+OPEN = (health, problems, scrape, openapi, documents, viewer)
+DIALECTS = (opencity.DIALECT,)
 TABLES = (
     jobs_openapi,
     types_openapi,
@@ -81,6 +86,7 @@ TABLES = (
     notices_openapi,
     dovuti_openapi,
     operations,
+    documents,
 )
 POOL_SIZE = 16
 WAIT_SECONDS = 1.0  # for a connection, while all are in use
@@ -90,12 +96,15 @@ LANGUAGE = "/{lang:[A-Za-z][A-Za-z]|lang}"
 
 
 def create_app(settings: Settings, job_types: JobTypes) -> web.Application:
-    """The API over these settings and job types; its parts start and stop with it."""
+    """The API over these settings and job types; its parts start and stop with it. Raises SettingsError."""
+    dialects = switched_on(DIALECTS, settings.dialects)
     app = web.Application(middlewares=[edge, authenticate], client_max_size=settings.max_json_body)
     measure(app)
     app[SETTINGS] = settings
     app[JOB_TYPES] = job_types
     app[DOCUMENT] = document(job_types)
+    app[DOCUMENTS] = {dialect.name: dialect.document for dialect in dialects}
+    app[REFUSALS] = refusals(dialects)
     app[DRAINING] = asyncio.Event()
     app[MIGRATED] = asyncio.Event()
     app.on_response_prepare.append(sign)
@@ -115,15 +124,18 @@ def create_app(settings: Settings, job_types: JobTypes) -> web.Application:
             types.types_of,
         )
     )
+    instead = stand_ins(dialects)
     for feature in FEATURES:
         for route in feature.routes:
             if feature in OPEN:
                 open_to_all(route.handler)
-            route.register(app.router)
+            handler = instead.get(route.handler, route.handler)
+            web.RouteDef(route.method, route.path, handler, route.kwargs).register(app.router)
             if route.path.startswith("/api/"):
-                web.RouteDef(route.method, LANGUAGE + route.path, route.handler, route.kwargs).register(
-                    app.router
-                )
+                web.RouteDef(route.method, LANGUAGE + route.path, handler, route.kwargs).register(app.router)
+    for dialect in dialects:
+        for route in dialect.routes:
+            route.register(app.router)
     return app
 
 

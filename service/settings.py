@@ -44,6 +44,7 @@ DEFAULTS: Mapping[str, str] = {
     "OIDC_PRINCIPAL_CLAIM": "sub",
     "OIDC_ROLES_CLAIM": "roles",
     "JOB_TYPES": "",
+    "LAVORI_DIALECTS": "*",
     "LAVORI_METRICS_TOKEN": "",
     "LAVORI_LOG_LEVEL": "info",
     "LAVORI_LOG_FORMAT": "auto",
@@ -120,6 +121,7 @@ class Settings:
     oidc_principal_claim: str
     oidc_roles_claim: str
     job_types: tuple[str, ...]
+    dialects: tuple[str, ...]
     metrics_token: str | None = field(repr=False)
     log_level: str
     log_format: str
@@ -166,6 +168,7 @@ class Settings:
             oidc_principal_claim=read.text("OIDC_PRINCIPAL_CLAIM"),
             oidc_roles_claim=read.text("OIDC_ROLES_CLAIM"),
             job_types=read.words("JOB_TYPES", MODULE, "a module's dotted name"),
+            dialects=read.words("LAVORI_DIALECTS"),
             metrics_token=read.text("LAVORI_METRICS_TOKEN") or None,
             log_level=read.one_of("LAVORI_LOG_LEVEL", LOG_LEVELS),
             log_format=read.one_of("LAVORI_LOG_FORMAT", LOG_FORMATS),

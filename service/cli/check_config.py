@@ -1,16 +1,22 @@
 """`lavori check-config`."""
 
+from service.app import DIALECTS
 from service.cli.front_door import BAD_SETTINGS, installed_job_types, leave, read_settings
+from service.dialects.contract import switched_on
 from service.jobs.jobtype import JobTypesError
 from service.jobs.types import shown_types
-from service.settings import REQUIRED_OUTSIDE_DEV
+from service.settings import REQUIRED_OUTSIDE_DEV, SettingsError
 
 
 def run() -> None:
     """Check what `serve` and `worker` check before they start."""
-    job_types = installed_job_types(read_settings(REQUIRED_OUTSIDE_DEV))
+    settings = read_settings(REQUIRED_OUTSIDE_DEV)
+    job_types = installed_job_types(settings)
     try:
+        switched_on(DIALECTS, settings.dialects)
         shown_types(job_types)
+    except SettingsError as error:
+        leave("\n".join(error.faults), BAD_SETTINGS)
     except JobTypesError as error:
         leave(f"{error}.", BAD_SETTINGS)
     print(f"The settings are in order; job types: {', '.join(sorted(job_types))}.")

@@ -8,13 +8,13 @@ import uvloop
 from aiohttp import web
 
 from service.app import create_app
-from service.cli.front_door import installed_job_types, leave, read_settings
+from service.cli.front_door import BAD_SETTINGS, installed_job_types, leave, read_settings
 from service.dev.child import DevError
 from service.dev.ports import demand_port
 from service.errors import Unavailable
 from service.jobs.jobtype import JobTypesError
 from service.keys import DRAINING
-from service.settings import REQUIRED_OUTSIDE_DEV, Settings
+from service.settings import REQUIRED_OUTSIDE_DEV, Settings, SettingsError
 from service.web.guard import GuardedRunner, guarding
 
 HANDLER_SECONDS = 30.0  # how long requests that are under way may take once we are told to stop
@@ -33,6 +33,8 @@ def run() -> None:
             demand_port(settings.host, settings.port)  # before anything starts
         app = create_app(settings, installed_job_types(settings))
         uvloop.run(serve(app, settings, shared=shared))
+    except SettingsError as error:
+        leave("\n".join(error.faults), BAD_SETTINGS)
     except (DevError, JobTypesError, Unavailable) as error:
         leave(str(error))
 

@@ -161,9 +161,9 @@ async def patch(request: web.Request) -> web.Response:
     no_query(request)
     job_id = job_id_of(request)
     body = await read_json(request)
-    core, principal, versions, origin = _caller(request)
+    core, principal, versions, origin = caller(request)
     await modify(core, principal, job_id, body, versions, origin)
-    return await _whole(request, job_id)
+    return await whole(request, job_id)
 
 
 async def put(request: web.Request) -> web.Response:
@@ -171,15 +171,15 @@ async def put(request: web.Request) -> web.Response:
     no_query(request)
     job_id = job_id_of(request)
     body = await read_json(request)
-    core, principal, versions, origin = _caller(request)
+    core, principal, versions, origin = caller(request)
     await replace(core, principal, job_id, body, versions, origin)
-    return await _whole(request, job_id)
+    return await whole(request, job_id)
 
 
 async def delete(request: web.Request) -> web.Response:
     """DELETE /api/jobs/{id}: 204."""
     no_query(request)
-    core, principal, versions, origin = _caller(request)
+    core, principal, versions, origin = caller(request)
     await control.delete(core, principal, job_id_of(request), versions, origin)
     return web.Response(status=204)
 
@@ -188,27 +188,27 @@ async def cancel(request: web.Request) -> web.Response:
     """POST /api/jobs/{id}/cancel: 200 and cancelled, or 202 and asked to stop."""
     no_query(request)
     job_id = job_id_of(request)
-    core, principal, versions, origin = _caller(request)
+    core, principal, versions, origin = caller(request)
     ended = await control.cancel(core, principal, job_id, versions, origin)
-    return await _whole(request, job_id, status=200 if ended else 202)
+    return await whole(request, job_id, status=200 if ended else 202)
 
 
 async def suspend(request: web.Request) -> web.Response:
     """POST /api/jobs/{id}/suspend."""
     no_query(request)
     job_id = job_id_of(request)
-    core, principal, versions, origin = _caller(request)
+    core, principal, versions, origin = caller(request)
     await control.suspend(core, principal, job_id, versions, origin)
-    return await _whole(request, job_id)
+    return await whole(request, job_id)
 
 
 async def resume(request: web.Request) -> web.Response:
     """POST /api/jobs/{id}/resume."""
     no_query(request)
     job_id = job_id_of(request)
-    core, principal, versions, origin = _caller(request)
+    core, principal, versions, origin = caller(request)
     await control.resume(core, principal, job_id, versions, origin)
-    return await _whole(request, job_id)
+    return await whole(request, job_id)
 
 
 async def rerun(request: web.Request) -> web.Response:
@@ -216,11 +216,11 @@ async def rerun(request: web.Request) -> web.Response:
     no_query(request)
     job_id = job_id_of(request)
     asked = await read_body(request, _RERUN_IN) if request.can_read_body else {"as_new": False}
-    core, principal, versions, origin = _caller(request)
+    core, principal, versions, origin = caller(request)
     if asked["as_new"]:
         return await created(request, await control.rerun_as_new(core, principal, job_id, versions, origin))
     await control.rerun(core, principal, job_id, versions, origin)
-    return await _whole(request, job_id)
+    return await whole(request, job_id)
 
 
 async def attempts(request: web.Request) -> web.Response:
@@ -247,11 +247,13 @@ async def messages(request: web.Request) -> web.Response:
     return json_response(envelope, headers=headers)
 
 
-def _caller(request: web.Request) -> tuple[Core, Principal, control.Versions, Origin]:
+def caller(request: web.Request) -> tuple[Core, Principal, control.Versions, Origin]:
+    """What an operation on a job wants to know: the core, who asks, under which condition, and from where."""
     return request.app[CORE], principal_of(request), required_versions(request), origin_of(request)
 
 
-async def _whole(request: web.Request, job_id: UUID, *, status: int = 200) -> web.Response:
+async def whole(request: web.Request, job_id: UUID, *, status: int = 200) -> web.Response:
+    """The answer that is the job as it is now."""
     core, principal = request.app[CORE], principal_of(request)
     heading = await core.reader.heading(principal, job_id)
     return _shown(request, await core.reader.body(principal, heading, base_url(request)), status=status)

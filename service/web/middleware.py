@@ -3,7 +3,7 @@
 import asyncio
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -32,6 +32,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 REQUEST_ID = web.RequestKey("request_id", str)
 MORE_HEADERS: web.RequestKey[Mapping[str, str]] = web.RequestKey("more_headers")
 """What every response to this request says, whatever comes of it."""
+
+Refusal = Callable[[LavoriError], tuple[int, Any]]
+"""The status and the JSON body that say what went wrong, in the form of another vendor."""
+REFUSALS: web.AppKey[Sequence[tuple[str, Refusal]]] = web.AppKey("refusals")
+"""Below which path (`/webapi`) which form holds; everywhere else it is RFC 9457."""
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
 PROBLEM_JSON = "application/problem+json"
@@ -111,20 +116,28 @@ def problem(error: LavoriError, instance: str | None = None) -> dict[str, Any]:
 
 
 def problem_response(request: web.Request, error: LavoriError) -> web.Response:
-    """The problem as a response, with the headers that its status asks for."""
-    headers = {"Content-Type": PROBLEM_JSON}
+    """The problem as a response, with the headers that its status asks for; in a vendor's form below its paths."""
+    status, body, kind = _told(request, error)
+    headers = {"Content-Type": kind}
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
-    body = dumps(problem(error, request.rel_url.raw_path))
-    response = web.Response(body=body, status=error.status, headers=headers)
+    response = web.Response(body=dumps(body), status=status, headers=headers)
     if (
         request.content.exception() is not None
     ):  # the body broke off: where a next request begins, nobody knows
         request.content.feed_eof()
         response.force_close()
     return response
+
+
+def _told(request: web.Request, error: LavoriError) -> tuple[int, Any, str]:
+    """Status, body and media type."""
+    for prefix, refusal in request.app.get(REFUSALS, ()):
+        if request.path == prefix or request.path.startswith(f"{prefix}/"):
+            return *refusal(error), "application/json; charset=utf-8"
+    return error.status, problem(error, request.rel_url.raw_path), PROBLEM_JSON
 
 
 def _of_aiohttp(request: web.Request, error: web.HTTPException) -> web.StreamResponse:

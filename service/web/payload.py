@@ -127,7 +127,7 @@ def query(request: web.Request, schema: Schema) -> dict[str, Any]:
 
 def load_query(parameters: MultiMapping[str], schema: Schema) -> dict[str, Any]:
     """Query parameters, loaded as `query` does. Raises Malformed, which names what is wrong with each."""
-    known = _parameters(schema)
+    known = parameters_of(schema)
     values: dict[str, Any] = {}
     wrong: dict[str, str] = {}
     for name in parameters:
@@ -167,7 +167,8 @@ def no_query(request: web.Request) -> None:
 
 
 @lru_cache(maxsize=256)
-def _parameters(schema: Schema) -> dict[str, fields.Field[Any]]:
+def parameters_of(schema: Schema) -> dict[str, fields.Field[Any]]:
+    """The fields of a schema that loads a query or a body, by their names on the wire."""
     return {
         name if field.data_key is None else field.data_key: field
         for name, field in schema.load_fields.items()
@@ -197,7 +198,7 @@ def _inside(about: object, name: object) -> object:
         return about.inner
     if isinstance(about, fields.Nested):
         return about.schema if about.many else _inside(about.schema, name)
-    return _parameters(about).get(str(name)) if isinstance(about, Schema) else None
+    return parameters_of(about).get(str(name)) if isinstance(about, Schema) else None
 
 
 def escape(name: str) -> str:

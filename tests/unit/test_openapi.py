@@ -26,6 +26,7 @@ ENVIRON = {
     "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
     "REDIS_URL": "redis://127.0.0.1:1/0",
     "LAVORI_SECRET_KEYS": "a-secret-key-for-the-tests-of-32-bytes",
+    "LAVORI_DIALECTS": "none",  # each has a document of its own
 }
 
 

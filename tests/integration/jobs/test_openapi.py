@@ -95,7 +95,13 @@ async def test_every_operation_answers_as_the_document_says(  # noqa: PLR0915 - 
         await call("GET", path, 200)
     await call("GET", "/problems", 200, headers={"Accept": "text/html"})
     await call("GET", "/problems/nothing", 404)
-    for path in ("/api/openapi.json", "/api/doc", "/api/doc/doc.js", "/api/doc/swagger-ui.css"):
+    for path in (
+        "/api/openapi.json",
+        "/api/openapi/opencity.json",
+        "/api/doc",
+        "/api/doc/doc.js",
+        "/api/doc/swagger-ui.css",
+    ):
         await call("GET", path, 200)
     await call("GET", "/api/doc/nothing", 404)
     # Jobs.
