@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from service.definitions.cron import Cron
 from service.definitions.fires import Clock, Fire, fires_after
 
-MISFIRE = timedelta(seconds=60)
+MISFIRE = timedelta(seconds=10)
 """A fire that is later than this, since no scheduler was there, is missed: `misfire` says what becomes of it."""
 MADE_UP_FOR = 100
 """With misfire `all`, so many of the missed fires are made up for, the latest ones."""

@@ -32,7 +32,7 @@ from service.web.payload import load
 
 _JOB_IN = JobIn()
 AT_ONCE = 10_000  # so many times of a schedule in a turn; the next turn goes on
-_TAIL = 2 * MADE_UP_FOR  # those that may be made up for, and those of the last minute, which are not missed
+_TAIL = 2 * MADE_UP_FOR  # those that may be made up for, and those of the last seconds, which are not missed
 MOST_WAITING = 100
 
 

@@ -70,7 +70,7 @@ async def test_each_time_makes_one_job_of_its_definitions_maker(
     api: ClientSession, pool: asyncpg.Pool, scheduler: Scheduler
 ) -> None:
     await schedule(api, pool)
-    now = START + timedelta(seconds=150)
+    now = START + timedelta(seconds=125)
     (brought,) = await turns(pool, scheduler, now)
     assert (brought.outcomes, len(brought.jobs)) == ({"fired": 2}, 2)
     read = (await ask(api, "GET", f"{PATH}/d")).body
@@ -97,7 +97,7 @@ async def test_after_a_long_silence_the_policy_decides_and_the_rest_is_recorded_
     api: ClientSession, pool: asyncpg.Pool, scheduler: Scheduler, misfire: str, made: int
 ) -> None:
     await schedule(api, pool, misfire=misfire)
-    await turns(pool, scheduler, START + timedelta(hours=3, seconds=50))
+    await turns(pool, scheduler, START + timedelta(hours=3, seconds=5))
     assert await jobs_made(pool) == made
     told = await history(pool)
     assert len(told) == 180
@@ -111,7 +111,7 @@ async def test_a_silence_of_many_turns_ends_at_the_same_jobs(
 ) -> None:
     monkeypatch.setattr(ticking, "AT_ONCE", 50)
     await schedule(api, pool, misfire="all")
-    assert len(await turns(pool, scheduler, START + timedelta(hours=5, seconds=50))) > 2
+    assert len(await turns(pool, scheduler, START + timedelta(hours=5, seconds=5))) > 2
     told = await history(pool)
     assert [outcome for _, outcome in told] == ["missed"] * 199 + ["fired"] * 101
     assert len({at for at, _ in told}) == 300
