@@ -250,7 +250,7 @@ WORDS = {
     "cron": "Five fields are Unix cron; six or seven are Quartz, from seconds to years, with 1 for Sunday.",
     "timezone": "An IANA time zone.",
     "enabled": "Whether it fires.",
-    "misfire": "Which of the fires that are missed by ten seconds or more are made up for: none, the last, the last 100.",
+    "misfire": "Which of the fires that are ten seconds late or more are made up for: none, the last, the last 100.",
     "overlap": "Whether it fires while a job of the definition is under way: always, not, or once that has ended.",
     "dst_gap": "A time that the clock leaves out: the first instant after the gap, or none.",
     "dst_fold": "A time that the clock shows twice: the first one, or both.",
