@@ -1,6 +1,7 @@
 """Mails from the end of a job to a mail server that takes them, or does not."""
 
 import asyncio
+from dataclasses import replace
 from email.message import EmailMessage
 from typing import Any
 
@@ -10,7 +11,9 @@ from aiohttp import ClientSession
 
 from asking import ask, key_for, other_tenant
 from receivers import MailReceiver
-from running import Submit, until
+from running import Submit, running_worker, until
+from service.jobs.jobtype import JobTypes
+from service.settings import Settings
 
 
 def part(mail: EmailMessage, kind: str) -> str:
@@ -144,3 +147,17 @@ async def test_another_tenant_sees_no_notice_and_no_endpoint(
     for path in ("/api/notices", "/api/webhook-endpoints", "/api/webhook-secret"):
         assert (await ask(api, "GET", path, headers=user)).status == 403
     assert (await ask(api, "GET", f"/api/notices/{notice['id']}", headers=user)).status == 404
+
+
+async def test_a_mail_without_a_server_waits_for_one(
+    api: ClientSession, submit: Submit, settings: Settings, job_types: JobTypes, mails: MailReceiver
+) -> None:
+    async with running_worker(replace(settings, smtp_url=None), job_types):
+        job = await submit(notify={"emails": ["anna@example.org"]})
+        await until(api, job["id"], "finished")
+        notice = await until_state(api, job, "undeliverable")
+    assert "SMTP_URL" in notice["last_error"]
+    assert (notice["tries"], mails.mails) == (0, [])
+    async with running_worker(settings, job_types):
+        await until_state(api, job, "delivered")
+    assert len(mails.mails) == 1
