@@ -430,6 +430,14 @@ CREATE TABLE webhook_endpoints (                       -- receivers that are tol
 );
 CREATE INDEX webhook_endpoints_of_tenant ON webhook_endpoints (tenant_id, id);
 
+CREATE FUNCTION tenant_has_other_endpoints() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE tenants SET version = version + 1 WHERE id = coalesce(NEW.tenant_id, OLD.tenant_id);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER webhook_endpoints_show AFTER INSERT OR UPDATE OR DELETE ON webhook_endpoints   -- GET /api/tenant lists them
+    FOR EACH ROW EXECUTE FUNCTION tenant_has_other_endpoints();
+
 CREATE TABLE webhook_secrets (                         -- what webhooks are signed with; several while one is being rotated
     id           uuid PRIMARY KEY,
     tenant_id    integer NOT NULL REFERENCES tenants ON DELETE CASCADE,

@@ -25,6 +25,14 @@ TENANT = {
     "key_requests_per_minute": None,
     "retention": {"jobs": 365, "messages": 90, "attachments": 30, "outputs": 90},
     "link_lifetime_seconds": 604_800,
+    "webhook_endpoints": [
+        {
+            "id": "0199f3c2-7b1e-7cc4-9d3e-5a1b2c3d4e90",
+            "url": "https://www.example.org/hooks/jobs",
+            "on": ["finished", "failed"],
+            "enabled": True,
+        }
+    ],
     "created_at": "2026-11-22T10:41:19.123Z",
 }
 ME = {
@@ -113,6 +121,7 @@ WORDS = {
     "caps": "What the tenant may have at once; null for no cap.",
     "retention": "For how many days things are kept after their job has ended; null for ever.",
     "key_requests_per_minute": "How many of the tenant's requests one single key may make in a minute; null for all.",
+    "webhook_endpoints": "Who is told of every end of its jobs; to be changed at /api/webhook-endpoints.",
     "link_lifetime_seconds": "How long a job's publish link is good, in seconds from the job's end.",
     "OwnTenant.code": "Its code, which never changes.",
     "OwnTenant.name": "What people call it.",

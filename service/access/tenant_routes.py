@@ -19,7 +19,7 @@ from service.access.tenant_store import TenantSettings
 from service.errors import NotFound, PreconditionFailed
 from service.keys import POOL
 from service.web.conditions import etag, is_known, required_versions
-from service.web.encoding import dumps
+from service.web.encoding import dumps, fragment
 from service.web.payload import json_response, no_query, read_body
 
 _TENANT_PATCH = TenantPatch()
@@ -45,7 +45,7 @@ async def change_tenant(request: web.Request) -> web.Response:
         if versions is not None and row["version"] not in versions:
             raise PreconditionFailed(f"the tenant is at version {row['version']}")
         before, after = _view(row), _patched(_view(row), patch)
-        changes = {name: [before[name], after[name]] for name in after if after[name] != before[name]}
+        changes = {name: [before[name], after[name]] for name in patch if after[name] != before[name]}
         if changes:
             await tenant_store.update_tenant(connection, caller.tenant_id, _settings(after))
             row = _there(await tenant_store.read_tenant(connection, caller.tenant_id))
@@ -71,6 +71,7 @@ def _view(row: asyncpg.Record) -> dict[str, Any]:
         "caps": dict.fromkeys(CAPS) | orjson.loads(row["caps"]),
         "retention": dict.fromkeys(RETENTION) | orjson.loads(row["retention"]),
         "link_lifetime_seconds": row["link_seconds"],
+        "webhook_endpoints": fragment(row["webhook_endpoints"]) or [],
     }
 
 

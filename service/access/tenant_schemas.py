@@ -89,6 +89,15 @@ class RetentionOut(Shown):
     outputs = _whole(1, LONGEST_RETENTION_DAYS, allow_none=True)
 
 
+class TenantEndpointOut(Shown):
+    """A receiver that is told of every end of the tenant's jobs."""
+
+    id = fields.UUID()
+    url = fields.String()
+    on = fields.List(fields.String())
+    enabled = fields.Boolean()
+
+
 class OwnTenantOut(Shown):
     """The caller's tenant."""
 
@@ -100,6 +109,7 @@ class OwnTenantOut(Shown):
     key_requests_per_minute = _whole(1, MOST, allow_none=True)
     retention = fields.Nested(RetentionOut)
     link_lifetime_seconds = _whole(1, LONGEST_LINK_SECONDS)
+    webhook_endpoints = fields.List(fields.Nested(TenantEndpointOut))
     created_at = fields.AwareDateTime()
 
 

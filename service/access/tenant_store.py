@@ -8,13 +8,15 @@ from service.db.connection import Connection, Executor
 
 READ_TENANT = """
 SELECT code, name, account_code, database_name, caps, key_requests_per_minute, retention, link_seconds, version,
-       created_at
+       created_at,
+       (SELECT json_agg(json_build_object('id', id, 'url', url, 'on', statuses, 'enabled', enabled) ORDER BY id)
+        FROM webhook_endpoints WHERE tenant_id = tenants.id) AS webhook_endpoints
 FROM tenants WHERE id = $1
 """
 
 
 async def read_tenant(connection: Executor, tenant_id: int) -> asyncpg.Record | None:
-    """The tenant's row; `caps` and `retention` are JSON."""
+    """The tenant's row; `caps`, `retention` and `webhook_endpoints` (null for none) are JSON."""
     return await connection.fetchrow(READ_TENANT, tenant_id)
 
 
