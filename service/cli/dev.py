@@ -4,13 +4,15 @@ import asyncio
 import os
 import sys
 
-from service.cli.front_door import installed_job_types, leave, read_settings
+from service.app import DIALECTS
+from service.cli.front_door import BAD_SETTINGS, installed_job_types, leave, read_settings
 from service.db.migrate import MigrationError
 from service.dev.child import DevError
 from service.dev.kept import Secrets
 from service.dev.system import reachable, run_system
 from service.dev.terminal import own_foreground
-from service.settings import Settings
+from service.dialects.contract import switched_on
+from service.settings import Settings, SettingsError
 
 BANNER = """\
 Lavori runs. Ctrl-C ends it.
@@ -30,7 +32,12 @@ JOB = 'job={"type":"import_dovuti","args":{"service_id":"5f0c3c1e-6f0b-4a0e-9f39
 def run() -> None:
     """Run until Ctrl-C; leave with 0 after a stop that was asked for, with 1 and a sentence otherwise."""
     settings = read_settings()
-    installed_job_types(settings)  # children that cannot load them would be started again and again
+    # Children that find fault with these would be started again and again.
+    installed_job_types(settings)
+    try:
+        switched_on(DIALECTS, settings.dialects)
+    except SettingsError as error:
+        leave("\n".join(error.faults), BAD_SETTINGS)
 
     def on_ready(secrets: Secrets) -> None:
         print(BANNER.format(address=address(settings), key=secrets.admin, job=JOB), flush=True)

@@ -101,11 +101,16 @@ def test_every_child_that_is_killed_starts_again(tmp_path: Path) -> None:
         assert dev.stop() == 0
 
 
-def test_job_types_that_cannot_be_loaded_are_told_before_anything_starts(tmp_path: Path) -> None:
-    with Dev(tmp_path / "data", environ={"JOB_TYPES": "there.is_no_such_module"}) as dev:
+@pytest.mark.parametrize(
+    ("name", "value"), [("JOB_TYPES", "there.is_no_such_module"), ("LAVORI_DIALECTS", "klingon")]
+)
+def test_what_its_children_could_not_load_is_told_before_anything_starts(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    with Dev(tmp_path / "data", environ={name: value}) as dev:
         assert dev.process.wait(30) == 2
         assert dev.said().count("\n") == 1
-        assert "JOB_TYPES" in dev.said()
+        assert name in dev.said()
     assert not (tmp_path / "data" / "postgres").exists()
 
 
