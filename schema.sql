@@ -301,6 +301,7 @@ CREATE TABLE job_requests (                            -- what was asked for: wi
     notify                     json,                   -- {emails, on, webhook_url, language}
     options                    json,                   -- of its definition: {skip_notification, send_completion_email, …}
     root_id                    uuid,                   -- first of a chain of reruns as new jobs
+    traceparent                text,                   -- of the request that made it (W3C Trace Context)
     modified_by                text NOT NULL
 );
 CREATE INDEX job_requests_of_file ON job_requests (attachment_file_id) WHERE attachment_file_id IS NOT NULL;

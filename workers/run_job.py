@@ -21,7 +21,8 @@ from service.jobs.jobtype import JobFailed, JobType
 from service.jobs.secret_args import place_of, secret_texts
 from service.jobs.states import Status
 from service.sealing import Unsealable
-from service.telemetry.logs import bind
+from service.telemetry.logs import bind, bind_more
+from service.telemetry.trace import trace_id_of
 from service.web.encoding import dumps
 from service.web.payload import load, parse_json
 from workers.context import JobContext
@@ -56,6 +57,8 @@ async def run_job(ctx: dict[str, Any], job_id: str) -> None:
         runtime.slots.start(_call_the_next(runtime))
     try:
         bind(job_id=job_id, type=row["type"], tenant_id=row["tenant_id"], run=row["run"], claim=row["claim"])
+        if row["traceparent"] is not None:
+            bind_more(trace_id=trace_id_of(row["traceparent"]))
         log.info("job started", action="job.started", attempt=row["attempt"], worker=runtime.worker_id)
         runtime.system.queue_wait.observe(max(0.0, (row["claimed_at"] - row["due_at"]).total_seconds()))
         job_type = runtime.job_types[row["type"]]

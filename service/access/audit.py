@@ -8,15 +8,16 @@ from aiohttp import web
 from service.access.principal import Principal
 from service.db.connection import Connection
 from service.web.encoding import dumps
-from service.web.middleware import REQUEST_ID
+from service.web.middleware import REQUEST_ID, TRACEPARENT
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """From where a call came: the peer's address and the request id that the log knows."""
+    """From where a call came: the peer's address, the request id that the log knows, and the trace it is part of."""
 
     address: str | None
     request_id: str | None
+    traceparent: str | None = None
 
 
 NOWHERE = Origin(address=None, request_id=None)
@@ -25,7 +26,9 @@ NOWHERE = Origin(address=None, request_id=None)
 
 def origin_of(request: web.Request) -> Origin:
     """The origin of a request."""
-    return Origin(address=request.remote, request_id=request.get(REQUEST_ID))
+    return Origin(
+        address=request.remote, request_id=request.get(REQUEST_ID), traceparent=request.get(TRACEPARENT)
+    )
 
 
 RECORD = """

@@ -72,7 +72,8 @@ WITH wanted AS (
               jobs.created_at, jobs.started_at, jobs.crashes, jobs.due_at, jobs.claimed_at
 )
 SELECT claimed.*, asked.args, asked.sealed_args, asked.attachment_url, asked.attachment_name,
-       asked.attachment_mime_type, files.size AS attachment_size, files.storage_key AS attachment_key,
+       asked.attachment_mime_type, asked.traceparent,
+       files.size AS attachment_size, files.storage_key AS attachment_key,
        claimed.tenant_id IN (SELECT id FROM capped) AS is_capped
 FROM claimed
 JOIN job_requests AS asked ON asked.job_id = claimed.id

@@ -156,6 +156,7 @@ async def rerun_as_new(
         "key_id": principal.key_id,
         "address": origin.address,
         "request_id": origin.request_id,
+        "traceparent": origin.traceparent,
     }
     fresh |= await _args_of(core, row, principal.tenant_id, fresh["id"])
     job = NewJob(**{name: fresh[name] if name in fresh else row[name] for name in NewJob._fields})

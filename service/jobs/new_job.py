@@ -66,4 +66,5 @@ def new_job(
         key_id=key_id,
         address=origin.address,
         request_id=origin.request_id,
+        traceparent=origin.traceparent,
     )

@@ -48,6 +48,7 @@ class NewJob(NamedTuple):
     key_id: UUID | None = None
     address: str | None = None
     request_id: str | None = None
+    traceparent: str | None = None
 
 
 INSERT = """
@@ -57,12 +58,13 @@ WITH input AS (
                 $8::smallint[], $9::int[], $10::text[], $11::json[], $12::uuid[], $13::text[], $14::text[],
                 $15::text[], $16::text[], $17::text[], $18::text[], $19::jsonb[], $20::text[], $21::text[],
                 $22::text[], $23::bool[], $24::timestamptz[], $25::int[], $26::text[], $27::json[], $28::uuid[],
-                $29::bytea[], $30::bytea[], $31::text[], $32::json[], $33::uuid[], $34::text[], $35::text[])
+                $29::bytea[], $30::bytea[], $31::text[], $32::json[], $33::uuid[], $34::text[], $35::text[],
+                $36::text[])
       AS input(id, tenant_id, type, definition, queue, priority, worker_tag,
                max_attempts, timeout_seconds, created_by, args, attachment_file_id, attachment_url, attachment_name,
                attachment_mime_type, description, category, sub_category, labels, client_request_id, correlation_id,
                idempotency_key, can_rerun, run_at, expires_in, publish_link_access_scope, notify, root_id,
-               digest, request_hash, sealed_args, options, key_id, address, request_id)
+               digest, request_hash, sealed_args, options, key_id, address, request_id, traceparent)
 ), keyed AS (
     -- in the order of the digests, so that two batches never wait for each other's keys crosswise
     INSERT INTO idempotency_keys (digest, job_id, request_hash)
@@ -82,11 +84,12 @@ WITH input AS (
     INSERT INTO job_requests (job_id, tenant_id, args, attachment_file_id, attachment_url, attachment_name,
                               attachment_mime_type, description, category, sub_category, labels, client_request_id,
                               correlation_id, idempotency_key, can_rerun, run_at, expires_in,
-                              publish_link_access_scope, notify, root_id, modified_by, sealed_args, options)
+                              publish_link_access_scope, notify, root_id, modified_by, sealed_args, options,
+                              traceparent)
     SELECT id, tenant_id, args, attachment_file_id, attachment_url, attachment_name, attachment_mime_type,
            description, category, sub_category, labels, client_request_id, correlation_id, idempotency_key,
            can_rerun, run_at, expires_in, publish_link_access_scope, notify, root_id, created_by, sealed_args,
-           options
+           options, traceparent
     FROM fresh
 ), kept AS (
     UPDATE files SET expires_at = NULL

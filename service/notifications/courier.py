@@ -24,6 +24,7 @@ from service.notifications.webhook import post_webhook, signed_headers, webhook_
 from service.sealing import Sealer, Unsealable
 from service.settings import Settings
 from service.telemetry.metrics import SystemMetrics
+from service.telemetry.trace import next_traceparent
 from service.web.outbound import OutboundClient, Patience
 
 log = structlog.get_logger()
@@ -113,6 +114,8 @@ class Courier:
         ended: dict[str, Any] = orjson.loads(notice["job"])
         body = webhook_body(ended["status"], datetime.fromisoformat(ended["terminated_at"]), shown)
         headers = signed_headers(notice["id"], notice["now"], body, keys)
+        if notice["traceparent"] is not None:
+            headers["traceparent"] = next_traceparent(notice["traceparent"])
         return await post_webhook(self.client, notice["target"], headers, body)
 
     async def _mail(self, notice: asyncpg.Record, shown: bytes) -> Verdict:

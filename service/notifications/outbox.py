@@ -57,8 +57,9 @@ WITH RECURSIVE circuit_names AS (
 )
 SELECT taken.id, taken.lease_id, taken.tenant_id, taken.job_id, taken.job, taken.shown, taken.language, taken.kind,
        coalesce(endpoint.url, taken.target) AS target, taken.endpoint_id, taken.circuit, taken.created_at,
-       taken.tries - taken.tries_before + 1 AS try, floor(extract(epoch FROM now()))::bigint AS now
+       taken.tries - taken.tries_before + 1 AS try, floor(extract(epoch FROM now()))::bigint AS now, asked.traceparent
 FROM taken LEFT JOIN webhook_endpoints AS endpoint ON endpoint.id = taken.endpoint_id
+LEFT JOIN job_requests AS asked ON asked.job_id = taken.job_id
 """
 
 

@@ -116,6 +116,11 @@ REQUEST_HEADERS: Mapping[str, Mapping[str, Any]] = {
         "An id of the client's own, which the response and the log then carry; one that is not sane is replaced.",
         example="order-4711",
     ),
+    "traceparent": _text(
+        "W3C Trace Context: its trace id stands in the log of this request and of the job that it makes, and goes on "
+        "in the webhook that tells of that job's end.",
+        example="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    ),
     "X-Customer-Code": _text(
         "The code of the token's tenant; any other is refused with 403.", example="default"
     ),

@@ -22,7 +22,8 @@ from service.errors import (
     Unavailable,
 )
 from service.keys import DRAINING
-from service.telemetry.logs import bind
+from service.telemetry.logs import bind, bind_more
+from service.telemetry.trace import read_traceparent, trace_id_of
 from service.web.encoding import dumps
 from service.web.observe import ABANDONED, OBSERVE
 
@@ -30,6 +31,7 @@ log = structlog.get_logger()
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 REQUEST_ID = web.RequestKey("request_id", str)
+TRACEPARENT = web.RequestKey("traceparent", str)
 MORE_HEADERS: web.RequestKey[Mapping[str, str]] = web.RequestKey("more_headers")
 """What every response to this request says, whatever comes of it."""
 
@@ -50,6 +52,9 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
     request_id = given if given and _SANE_ID.fullmatch(given) else secrets.token_hex(12)
     request[REQUEST_ID] = request_id
     bind(request_id=request_id)
+    if (traceparent := read_traceparent(request.headers.get("traceparent"))) is not None:
+        request[TRACEPARENT] = traceparent
+        bind_more(trace_id=trace_id_of(traceparent))
     try:
         response = await handler(request)
     except asyncio.CancelledError:

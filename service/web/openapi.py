@@ -128,6 +128,7 @@ class Routes(BasePlugin):
                 *told.takes,
                 *(["X-Customer-Code"] if login else []),
                 "X-Request-Id",
+                "traceparent",
             ],
             "responses": self._responses(told, login=login, inner=bool(inner)),
         }

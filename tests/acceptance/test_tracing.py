@@ -1,0 +1,42 @@
+"""A trace leads from a request through the logs of two processes to the webhook that tells of the end."""
+
+import asyncio
+import json
+
+from api_process import ApiProcess
+from asking import ask
+from receivers import webhook_receiver
+from service.settings import Settings
+from worker_process import WorkerProcess
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+GIVEN = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
+
+
+def traced(said: str) -> set[str]:
+    """The actions of the lines that belong to the trace."""
+    lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    return {line["action"] for line in lines if line.get("trace_id") == TRACE}
+
+
+async def test_a_trace_leads_from_the_request_to_the_webhook(settings: Settings) -> None:
+    async with webhook_receiver() as hooks:
+        more = {"LAVORI_OUTBOUND_ALLOW": f"127.0.0.1:{hooks.port}", "LAVORI_LOG_LEVEL": "info"}
+        with ApiProcess(settings, environ=more) as api, WorkerProcess(settings, more) as worker:
+            await api.until_ready()
+            async with api.session() as client:
+                body = {"type": "echo", "notify": {"webhook_url": hooks.url()}}
+                made = await ask(client, "POST", "/api/jobs", json=body, headers=GIVEN)
+                assert made.status == 201
+                await ask(
+                    client, "POST", "/api/jobs", json={"type": "echo"}, headers={"traceparent": "broken"}
+                )
+            (call,) = await hooks.until(1)
+            assert call.headers["traceparent"].split("-")[1] == TRACE
+            assert call.headers["traceparent"] != GIVEN["traceparent"]
+            async with asyncio.timeout(10):
+                while not (
+                    {"http.request", "job.submitted"} <= traced(api.said)
+                    and "job.started" in traced(worker.said)
+                ):
+                    await asyncio.sleep(0.05)
