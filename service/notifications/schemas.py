@@ -5,6 +5,7 @@ from marshmallow import Schema, fields, validate
 from service.access.listing import PageIn
 from service.jobs.states import Status
 from service.web.described import Shown
+from service.web.flag import Flag
 
 ENDS = (Status.FINISHED, Status.FAILED, Status.CANCELLED)
 KINDS = ("email", "webhook")
@@ -37,7 +38,7 @@ class EndpointIn(Schema):
         validate=validate.Length(min=1, max=10),
     )
     description = fields.String(load_default=None, allow_none=True, validate=_DESCRIPTION)
-    enabled = fields.Boolean(load_default=True, truthy={True}, falsy={False})
+    enabled = Flag(load_default=True)
 
 
 class EndpointPatch(Schema):
@@ -46,7 +47,7 @@ class EndpointPatch(Schema):
     url = _url()
     on = _ends()
     description = fields.String(allow_none=True, validate=_DESCRIPTION)
-    enabled = fields.Boolean(truthy={True}, falsy={False})
+    enabled = Flag()
 
 
 class RotateSecretIn(Schema):
