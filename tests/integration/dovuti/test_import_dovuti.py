@@ -178,7 +178,7 @@ async def test_bad_rows_alone_fail_the_job_and_are_published_all_the_same(
     ("data", "code", "words"),
     [
         (b"", "no_header", "empty"),
-        (b"amount;reason\n1;2\n", "missing_column", "notice_number and payer_tax_identification_number"),
+        (b"amount;reason\n1;2\n", "missing_column", "notice_number, payer_tax_identification_number"),
         (f"{HEADER},Amount\n".encode(), "duplicate_column", "amount"),
         (bytes(range(256)) * 1000, "unreadable", "UTF-8"),
         (HEADER.encode("utf-16-le"), "unreadable", "UTF-8"),
