@@ -35,6 +35,7 @@ async def test_a_new_tenant_has_no_caps_keeps_all_and_shows_it(api: ClientSessio
         "key_requests_per_minute": None,
         "retention": {"jobs": None, "messages": None, "attachments": None, "outputs": None},
         "link_lifetime_seconds": 604_800,
+        "webhook_endpoints": [],
     }
 
 
