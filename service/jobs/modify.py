@@ -23,7 +23,7 @@ from service.jobs.secret_args import Kept
 from service.jobs.states import PRIORITIES, Priority, Status
 from service.jobs.store import read_jobs
 from service.jobs.submit import offer
-from service.web.encoding import dumps
+from service.web.encoding import dumps, fragment
 from service.web.payload import load
 
 ALWAYS = frozenset(
@@ -129,13 +129,28 @@ async def _apply(
                 )
             if "attachment" in changes:
                 await exchange(connection, row["attachment_file_id"], (attached or {}).get("id"))
-            await record(connection, principal, "modify", "job", str(job_id), dict.fromkeys(changes), origin)
+            (after,) = await read_jobs(connection, [(job_id, principal.tenant_id)])
+            assert after is not None  # noqa: S101 - its row is held
+            told = {name: _was_and_is(name, row, after) for name in changes}
+            await record(connection, principal, "modify", "job", str(job_id), told, origin)
     core.dispatcher.changed(job_id, principal.tenant_id)
     if waiting and changes.keys() & {"run_at", "priority", "worker_tag"}:
         await core.dispatcher.withdraw(Message.of(row))
         (row,) = await read_jobs(core.pool, [(job_id, principal.tenant_id)])
         if row is not None and row["status"] == Status.PENDING:
             offer(core, row)
+
+
+_ONLY_NAMED = frozenset({"args", "attachment", "notify"})  # large, and the audit is kept for ever
+
+
+def _was_and_is(name: str, before: Row, after: Row) -> list[Any] | None:
+    """What the audit tells of a field that was changed."""
+    if name in _ONLY_NAMED:
+        return None
+    if name == "priority":
+        return [PRIORITIES[row[name]] for row in (before, after)]
+    return [fragment(row[name]) if name == "labels" else row[name] for row in (before, after)]
 
 
 LOCK = "SELECT 1 FROM jobs WHERE id = $1 AND tenant_id = $2 FOR NO KEY UPDATE"

@@ -315,3 +315,16 @@ async def test_it_is_for_who_holds_the_permission_and_of_ones_own_tenant(
         assert (await ask(api, "GET", "/api/audit", headers=headers)).status == status
     theirs = await other_tenant(api, "third")
     assert (await ask(api, "GET", "/api/audit", headers=theirs)).body == {"audit": []}
+
+
+async def test_a_changed_job_is_told_as_it_was_and_as_it_is(api: ClientSession, ids: Ids) -> None:
+    patch = {"priority": "high", "labels": {"a": "b"}, "description": "new", "args": {"x": 1}, "run_at": None}
+    assert (await ask(api, "PATCH", f"/api/jobs/{ids.pending}", json=patch)).status == 200
+    (row, *_) = (await ask(api, "GET", f"/api/audit?object_id={ids.pending}&action=modify")).body["audit"]
+    assert row["changes"] == {
+        "priority": ["default", "high"],
+        "labels": [{}, {"a": "b"}],
+        "description": [None, "new"],
+        "args": None,
+        "run_at": [None, None],
+    }
