@@ -71,9 +71,12 @@ ORDER BY definition.next_due_at LIMIT 1
 FOR NO KEY UPDATE OF definition SKIP LOCKED
 """
 
+# Not of a former definition of that code; as in NEXT_WAITING.
 UNDER_WAY = """
-SELECT count(*) FROM jobs
-WHERE tenant_id = $1 AND definition = $2 AND status IN ('pending', 'suspended', 'running')
+SELECT EXISTS (
+    SELECT FROM jobs JOIN job_definitions AS definition ON definition.id = $1
+    WHERE jobs.tenant_id = definition.tenant_id AND jobs.definition = definition.code
+      AND jobs.status IN ('pending', 'suspended', 'running') AND jobs.created_at >= definition.created_at)
 """
 
 WAITING = "SELECT count(*) FROM fires WHERE definition_id = $1 AND outcome = 'waiting'"
@@ -124,9 +127,9 @@ async def _decided(
     if now is not None:
         due = [fire.at for fire in times if not fire.is_skipped]
         firing = {due[place] for place in to_fire(due, now, schedule["misfire"])}
-    under_way = waiting = 0
+    under_way, waiting = False, 0
     if schedule["overlap"] != "allow":
-        under_way = await connection.fetchval(UNDER_WAY, row["tenant_id"], row["code"])
+        under_way = await connection.fetchval(UNDER_WAY, row["id"])
         waiting = await connection.fetchval(WAITING, row["id"])
     decided = []
     for fire in times:
@@ -139,7 +142,7 @@ async def _decided(
             outcome = "overlapped"
         elif schedule["overlap"] == "wait" and (under_way or waiting):
             outcome = "waiting" if waiting < MOST_WAITING else "overlapped"
-        under_way += outcome == "fired"
+        under_way = under_way or outcome == "fired"
         waiting += outcome == "waiting"
         job_id = uuid7() if outcome == "fired" else None
         decided.append(NewFire(fire.at, _told(fire), fire.policy, outcome, job_id))
@@ -219,7 +222,7 @@ FROM fires JOIN job_definitions AS definition ON definition.id = fires.definitio
 LEFT JOIN files ON files.id = definition.attachment_file_id
 WHERE fires.outcome = 'waiting' AND definition.type = ANY ($1::text[])
   AND NOT EXISTS (SELECT FROM jobs WHERE jobs.tenant_id = definition.tenant_id AND jobs.definition = definition.code
-                    AND jobs.status IN ('pending', 'suspended', 'running'))
+                    AND jobs.status IN ('pending', 'suspended', 'running') AND jobs.created_at >= definition.created_at)
 ORDER BY fires.at LIMIT 1
 FOR NO KEY UPDATE OF definition, fires SKIP LOCKED
 """
@@ -235,7 +238,7 @@ async def end_wait(connection: Connection, scheduler: Scheduler) -> Turn | None:
     """In a transaction: one fire that has waited for another job to end; None when there is none."""
     row = await connection.fetchrow(NEXT_WAITING, list(scheduler.job_types))
     # Asked again now that the definition is held: another scheduler may have just made a job of it.
-    if row is None or await connection.fetchval(UNDER_WAY, row["tenant_id"], row["code"]):
+    if row is None or await connection.fetchval(UNDER_WAY, row["id"]):
         return None
     job_id = uuid7()
     await connection.execute(FIRE_WAITING, row["fire_id"], job_id)

@@ -173,6 +173,17 @@ async def test_overlap_skip_skips_and_says_so(
     assert [outcome for _, outcome in await history(pool)] == ["fired", "overlapped", "fired"]
 
 
+async def test_a_job_of_a_former_definition_of_the_code_is_no_overlap(
+    api: ClientSession, pool: asyncpg.Pool, scheduler: Scheduler
+) -> None:
+    await schedule(api, pool, overlap="skip")
+    await turns(pool, scheduler, START + timedelta(minutes=1))
+    assert (await ask(api, "DELETE", f"{PATH}/d")).status == 204
+    await schedule(api, pool, overlap="skip")
+    await turns(pool, scheduler, START + timedelta(minutes=1))
+    assert ([outcome for _, outcome in await history(pool)], await jobs_made(pool)) == (["fired"], 2)
+
+
 async def test_overlap_wait_fires_once_the_other_job_has_ended(
     api: ClientSession, pool: asyncpg.Pool, scheduler: Scheduler
 ) -> None:
