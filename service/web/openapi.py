@@ -7,6 +7,7 @@ described.py's tables. What every call has (a request id, the tenant's code, the
 import asyncio
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from inspect import cleandoc
 from typing import Any
@@ -15,6 +16,7 @@ from aiohttp import hdrs, web
 from apispec import APISpec, BasePlugin
 
 from service.errors import (
+    Fault,
     Forbidden,
     Invalid,
     LavoriError,
@@ -27,18 +29,26 @@ from service.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from service.web.described import HEADERS, REQUEST_HEADERS, UUID_PATH, Answer, Handler, Operation, Shape
+from service.web.described import HEADERS, JSON, REQUEST_HEADERS, UUID_PATH, Answer, Handler, Operation, Shape
 from service.web.encoding import dumps
+from service.web.middleware import PROBLEM_JSON, Refusal, problem
 from service.web.shapes import Shapes
 
 DIALECT = "https://spec.openapis.org/oas/3.1/dialect/base"  # JSON Schema 2020-12, and the words of OpenAPI
-PROBLEM_JSON = "application/problem+json"
 ANYWHERE = (LavoriError, Malformed, Unavailable)
 LIMITED = ("RateLimit", "RateLimit-Policy")  # where the tenant has set a limit
 _PARAMETER = re.compile(r"\{(\w+)(?::[^{}]*)?\}")
 _CALL = re.compile(r"\A(?:GET|POST|PUT|PATCH|DELETE)\s\S+?(?::\s|\.\Z|\.\s|\Z)")
 
 _RAISES = re.compile(r"\s?Raises [A-Z][^.]*\.")
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorForm:
+    """How errors look where they are no problems: what the JSON is like, and status and body of each error."""
+
+    schema: Shape
+    refusal: Refusal
 
 
 class Document:
@@ -53,9 +63,11 @@ class Document:
         is_open: Callable[[Handler], bool],
         about: Mapping[str, Any],
         schemas: Callable[[], Mapping[str, Mapping[str, Any]]] = dict,
+        errors: ErrorForm | None = None,
     ) -> None:
         self._routes, self._operations, self._words = tuple(routes), operations, words
         self._is_open, self._about, self._schemas = is_open, about, schemas
+        self._errors = errors
 
     @cached_property
     def json(self) -> bytes:
@@ -71,7 +83,7 @@ class Document:
             info["title"],
             info["version"],
             "3.1.0",
-            [Shapes(self._words), Routes()],
+            [Shapes(self._words), Routes(self._errors)],
             info=info,
             jsonSchemaDialect=DIALECT,
             **about,
@@ -82,7 +94,8 @@ class Document:
             spec.components.header(name, dict(header))
         for name, parameter in REQUEST_HEADERS.items():
             spec.components.parameter(name, "header", {"name": name, **parameter})
-        spec.components.schema("Problem", _PROBLEM)
+        if self._errors is None:
+            spec.components.schema("Problem", _PROBLEM)
         for name, schema in self._schemas().items():
             spec.components.schema(name, dict(schema))
         for route in self._routes:
@@ -93,6 +106,9 @@ class Document:
 
 class Routes(BasePlugin):
     """The plugin of apispec that turns a route and its Operation into a path."""
+
+    def __init__(self, errors: ErrorForm | None) -> None:
+        self._errors = errors
 
     def init_spec(self, spec: APISpec) -> None:
         """Keep the spec, whose components operations refer to."""
@@ -163,7 +179,7 @@ class Routes(BasePlugin):
                 errors.append(Invalid)
         by_status: dict[int, list[type[LavoriError]]] = {}
         for error in dict.fromkeys(errors):
-            by_status.setdefault(error.status, []).append(error)
+            by_status.setdefault(self._status(error), []).append(error)
         succeeds = {
             str(status): _success(one, LIMITED if login else ()) for status, one in told.answers.items()
         }
@@ -174,12 +190,13 @@ class Routes(BasePlugin):
             succeeds["201" if "201" in succeeds else "200"]["links"] = links
         return succeeds | {str(status): self._problem(alike) for status, alike in sorted(by_status.items())}
 
+    def _status(self, error: type[LavoriError]) -> int:
+        return error.status if self._errors is None else self._errors.refusal(_instance(error))[0]
+
     def _problem(self, alike: list[type[LavoriError]]) -> str:
-        """The name of the component that describes the problems of one status."""
-        examples = {
-            error.code: {"value": _example(error)} for error in sorted(alike, key=lambda one: one.code)
-        }
-        name = "_or_".join(examples)
+        """The name of the component that describes the errors of one status."""
+        known = {error.code: error for error in sorted(alike, key=lambda one: one.code)}
+        name = "_or_".join(known)
         if name not in self._spec.components.responses:
             headers = ["X-Request-Id"]
             if Unauthenticated in alike:
@@ -195,21 +212,25 @@ class Routes(BasePlugin):
                 {
                     "description": " ".join(dict.fromkeys(_first_line(error) for error in alike)),
                     "headers": {header: header for header in headers},
-                    "content": {
-                        PROBLEM_JSON: {
-                            "schema": {
-                                "allOf": [{"$ref": "#/components/schemas/Problem"}],
-                                "properties": {
-                                    "status": {"const": alike[0].status},
-                                    "code": {"enum": list(examples)},
-                                },
-                            },
-                            "examples": examples,
-                        }
-                    },
+                    "content": self._content(known),
                 },
             )
         return name
+
+    def _content(self, known: Mapping[str, type[LavoriError]]) -> dict[str, Any]:
+        if self._errors is not None:
+            refusal = self._errors.refusal
+            examples = {code: {"value": refusal(_instance(error))[1]} for code, error in known.items()}
+            return {JSON: {"schema": _schema(self._errors.schema), "examples": examples}}
+        schema = {
+            "allOf": [{"$ref": "#/components/schemas/Problem"}],
+            "properties": {
+                "status": {"const": next(iter(known.values())).status},
+                "code": {"enum": list(known)},
+            },
+        }
+        examples = {code: {"value": _example(error)} for code, error in known.items()}
+        return {PROBLEM_JSON: {"schema": schema, "examples": examples}}
 
 
 async def openapi(request: web.Request) -> web.Response:
@@ -260,19 +281,18 @@ def _first_line(error: type[LavoriError]) -> str:
     return (error.__doc__ or "").strip().splitlines()[0]
 
 
-def _example(error: type[LavoriError]) -> dict[str, Any]:
-    example = {
-        "type": f"/problems/{error.code}",
-        "title": error.title,
-        "status": error.status,
-        "detail": _first_line(error),
-        "instance": "/api/jobs",
-        "code": error.code,
-    }
-    if issubclass(error, Invalid):
+def _instance(error: type[LavoriError]) -> LavoriError:
+    """An error of this kind as one is raised; each has its own way of being made, which examples don't need."""
+    made = error.__new__(error)
+    Exception.__init__(made, _first_line(error))
+    if isinstance(made, Invalid):
         pointer = "#/type" if error.code == "unknown_job_type" else "#/args/service_id"
-        example["errors"] = [{"pointer": pointer, "detail": "Missing data for required field."}]
-    return example
+        made.faults = [Fault(pointer, "Missing data for required field.")]
+    return made
+
+
+def _example(error: type[LavoriError]) -> dict[str, Any]:
+    return problem(_instance(error), "/api/jobs")
 
 
 _BEARER = {
