@@ -6,10 +6,10 @@ import pytest
 from aiohttp import ClientSession
 
 from asking import ask
-from dialect_views import VIEWS, View
 from running import job, until
 from service.app import DIALECTS
 from service.jobs.states import Status
+from views_of_dialects import VIEWS, View
 
 
 def test_each_dialect_has_a_view() -> None:

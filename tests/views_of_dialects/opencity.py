@@ -1,46 +1,18 @@
-"""One job through the eyes of a client of each dialect: what the conformance test drives them by."""
+"""A client of OpenCity's version 1, which has neither cancel nor rerun."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 from aiohttp import ClientSession
 
 from asking import ask
-from service.dialects.opencity import wire as opencity
-
-
-class View(Protocol):
-    """What a client of a dialect can do; where the vendor has no call of its own, the native one."""
-
-    words: Mapping[Any, str]
-    """The dialect's word for each status."""
-
-    async def submit(self, type_: str, args: dict[str, Any]) -> str:
-        """Create a job; its native id."""
-
-    async def word(self, job_id: str) -> str | None:
-        """The dialect's word for where the job stands; None when it is gone."""
-
-    async def progress(self, job_id: str) -> Mapping[str, Any]:
-        """How far it is, by the names of the native fields that the dialect shows."""
-
-    async def output(self, job_id: str) -> str | None:
-        """The inline result, or a failed job's error text."""
-
-    async def cancel(self, job_id: str) -> None:
-        """Stop it."""
-
-    async def rerun(self, job_id: str) -> None:
-        """Run it again."""
-
-    async def remove(self, job_id: str) -> None:
-        """Delete it."""
+from service.dialects.opencity import wire
 
 
 class OpenCity:
-    """Version 1. It has neither cancel nor rerun."""
+    """Version 1."""
 
-    words = opencity.WORDS
+    words = wire.WORDS
 
     def __init__(self, api: ClientSession) -> None:
         self._api = api
@@ -74,7 +46,3 @@ class OpenCity:
         answer = await ask(self._api, method, path, headers={"X-Accept-Version": "1"}, **how)
         assert answer.status == status, answer
         return answer.body
-
-
-VIEWS: Mapping[str, Callable[[ClientSession], View]] = {"opencity": OpenCity}
-"""By the name of the dialect."""

@@ -1,0 +1,13 @@
+"""One job through the eyes of a client of each dialect."""
+
+from collections.abc import Callable, Mapping
+
+from aiohttp import ClientSession
+
+from views_of_dialects.opencity import OpenCity
+from views_of_dialects.view import View
+
+__all__ = ["VIEWS", "View"]
+
+VIEWS: Mapping[str, Callable[[ClientSession], View]] = {"opencity": OpenCity}
+"""By the name of the dialect."""
