@@ -11,7 +11,7 @@ from service.db.connection import Connection, Executor
 
 
 class NewJob(NamedTuple):
-    """A row to insert; a NamedTuple, so that a batch is turned into columns by zip alone. JSON fields are JSON text."""
+    """A row to insert, of the type new_job in schema.sql, field by field. JSON fields are JSON text."""
 
     id: UUID
     tenant_id: int
@@ -54,17 +54,7 @@ class NewJob(NamedTuple):
 INSERT = """
 WITH input AS (
     SELECT *, date_trunc('milliseconds', now()) AS at
-    FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::text[],
-                $8::smallint[], $9::int[], $10::text[], $11::json[], $12::uuid[], $13::text[], $14::text[],
-                $15::text[], $16::text[], $17::text[], $18::text[], $19::jsonb[], $20::text[], $21::text[],
-                $22::text[], $23::bool[], $24::timestamptz[], $25::int[], $26::text[], $27::json[], $28::uuid[],
-                $29::bytea[], $30::bytea[], $31::text[], $32::json[], $33::uuid[], $34::text[], $35::text[],
-                $36::text[])
-      AS input(id, tenant_id, type, definition, queue, priority, worker_tag,
-               max_attempts, timeout_seconds, created_by, args, attachment_file_id, attachment_url, attachment_name,
-               attachment_mime_type, description, category, sub_category, labels, client_request_id, correlation_id,
-               idempotency_key, can_rerun, run_at, expires_in, publish_link_access_scope, notify, root_id,
-               digest, request_hash, sealed_args, options, key_id, address, request_id, traceparent)
+    FROM unnest($1::new_job[])
 ), keyed AS (
     -- in the order of the digests, so that two batches never wait for each other's keys crosswise
     INSERT INTO idempotency_keys (digest, job_id, request_hash)
@@ -109,7 +99,7 @@ async def insert_jobs(connection: Executor, jobs: Sequence[NewJob]) -> list[asyn
 
     Answers a record a job, in order, with the columns that the database decided; None where the key was taken.
     """
-    rows = {row["id"]: row for row in await connection.fetch(INSERT, *zip(*jobs, strict=True))}
+    rows = {row["id"]: row for row in await connection.fetch(INSERT, jobs)}
     return [rows.get(job.id) for job in jobs]
 
 

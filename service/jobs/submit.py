@@ -6,9 +6,8 @@ key, the row and its request; after the commit a nudge, which nobody waits for. 
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -48,8 +47,7 @@ OFFERED_AHEAD = timedelta(hours=1)  # what is due later is offered by redeliver 
 _JOB_IN, _ATTACHMENT_IN = JobIn(), AttachmentIn()
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(NamedTuple):
     """A body as it came; `upload` is the file of a multipart request, `scope` whose idempotency rules hold.
 
     `origin` is where it came from, for the audit.
@@ -62,8 +60,7 @@ class Submission:
     origin: Origin = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
-class Submitted:
+class Submitted(NamedTuple):
     """The job, as store.READ gives it; `replayed` when an earlier submission with the same key had made it."""
 
     row: Row
@@ -88,7 +85,7 @@ async def _submit(core: Core, principal: Principal, submission: Submission) -> S
     asked = submission.body
     definition = await _definition(core, principal, asked)
     if definition is not None:
-        submission = replace(submission, body=_completed(core, definition, asked))
+        submission = submission._replace(body=_completed(core, definition, asked))
     try:
         ask = load(_JOB_IN, submission.body)
         job_type = type_of(core.job_types, ask["type"], ask["definition"], definition)
@@ -307,8 +304,8 @@ async def _replay(
 def _row(job: NewJob, decided: asyncpg.Record, attached: dict[str, Any]) -> Row:
     """The new job as store.READ would give it: what was asked, what the database decided, and a job's beginnings."""
     return {
-        **job._asdict(),
         **decided,
+        **dict(zip(NewJob._fields, job, strict=True)),
         **_BEGINNINGS,
         "attachment_size": attached.get("size"),
         "attachment_sha256": attached.get("sha256"),

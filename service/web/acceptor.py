@@ -45,10 +45,19 @@ def acceptor_of(schema: Schema) -> Callable[[dict[str, Any]], dict[str, Any]]:
     if len(names) < len(schema.load_fields):  # two of one name: marshmallow knows which of them wins
         return _refuse
     accepts = {key: (name, accept) for key, (name, accept, _) in known.items()}
-    absent = [(key, name, default) for key, (name, _, field) in known.items() if (default := _default(field))]
+    plain = {
+        name: field.load_default
+        for name, _, field in known.values()
+        if not field.required and field.load_default is not missing and not callable(field.load_default)
+    }
+    absent = [
+        (key, name, default)
+        for key, (name, _, field) in known.items()
+        if name not in plain and (default := _default(field))
+    ]
 
     def accept(value: dict[str, Any]) -> dict[str, Any]:
-        loaded: dict[str, Any] = {}
+        loaded = plain.copy()
         for key, inner in value.items():
             found = accepts.get(key)
             if found is not None:
@@ -72,13 +81,10 @@ def _overrides(kind: type[Schema]) -> bool:
 
 
 def _default(field: fields.Field[Any]) -> Callable[[], Any] | None:
-    """What an absent field becomes: its default, a refusal where it is required, None where it stays absent."""
+    """What makes the value of an absent field, or refuses where it is required; None where it stays absent."""
     if field.required:
         return lambda: _refuse({})
-    if field.load_default is missing:
-        return None
-    default = field.load_default
-    made: Callable[[], Any] = default if callable(default) else lambda: default
+    made: Callable[[], Any] | None = None if field.load_default is missing else field.load_default
     return made
 
 
