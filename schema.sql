@@ -215,9 +215,9 @@ CREATE INDEX jobs_modified ON jobs (tenant_id, modified_at) WHERE modified_at IS
 CREATE INDEX jobs_to_purge ON jobs (purge_at) WHERE purge_at IS NOT NULL;
 CREATE INDEX jobs_to_expire ON jobs (start_by) WHERE status IN ('pending', 'suspended') AND start_by IS NOT NULL;
 
--- A job to insert, whole: what NewJob in service/jobs/store.py is. One array of these costs asyncpg a fifth of what an
--- array for each column does, which it checks element by element. A change of it is a new type, as the processes of the
--- version before still send this one during an upgrade.
+-- What comes in batches: NewJob of service/jobs/store.py, Settlement of endings.py, Report and Message of reports.py. An
+-- array of these costs asyncpg a fifth of what an array for each column does, which it checks element by element.
+-- A change of one is a new type, as the processes of the version before still send this one during an upgrade.
 CREATE TYPE new_job AS (
     id uuid, tenant_id integer, type text, definition text, queue text, priority smallint, worker_tag text,
     max_attempts smallint, timeout_seconds integer, created_by text, args json, attachment_file_id uuid,
@@ -227,6 +227,16 @@ CREATE TYPE new_job AS (
     root_id uuid, digest bytea, request_hash bytea, sealed_args text, options json, key_id uuid, address text,
     request_id text, traceparent text
 );
+
+CREATE TYPE settlement AS (
+    job_id uuid, lease_id uuid, status text, outcome text, next_attempt boolean, retry_seconds float8,
+    percent smallint, running_output text, output text, response_type text, error json, outputs json, link_id uuid,
+    messages integer
+);
+CREATE TYPE report AS (
+    job_id uuid, lease_id uuid, percent smallint, running_output text, status_text text, messages integer
+);
+CREATE TYPE said AS (lease_id uuid, ordinal integer, time timestamptz, level text, text text, tool_id text);
 
 -- How many jobs there are, exactly, without counting millions: each statement that changes jobs adds a row a group
 -- with the difference, so nobody waits for a counter; workers/upkeep/tally.py folds the rows. A count is their sum.

@@ -11,8 +11,9 @@ from service.jobs.reports import Message
 
 
 class Settlement(NamedTuple):
-    """How a claim ends. `status` is terminal, or pending with `retry_seconds` for another try.
+    """How a claim ends; the type settlement in schema.sql.
 
+    `status` is terminal, or pending with `retry_seconds` for another try.
     `outcome` is the attempt's; `next_attempt` counts this one as a try; `outputs` is a JSON list of
     `{id, file_id, position, available_formats}` whose bytes are stored already.
     """
@@ -36,16 +37,13 @@ class Settlement(NamedTuple):
 # Who was told that a job would be cancelled was told the truth: it is not tried again.
 SETTLE = """
 WITH input AS (
-    SELECT input.id, input.lease_id, input.outcome, input.next_attempt, input.retry_seconds, input.percent,
+    SELECT input.job_id AS id, input.lease_id, input.outcome, input.next_attempt, input.retry_seconds, input.percent,
            input.running_output, input.output, input.response_type, input.error, input.outputs, input.link_id,
            input.messages,
            CASE WHEN input.status = 'pending' AND jobs.cancel_requested_at IS NOT NULL THEN 'cancelled'
                 ELSE input.status END AS status
-    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bool[], $6::float8[], $7::smallint[],
-                $8::text[], $9::text[], $10::text[], $11::json[], $12::json[], $13::uuid[], $14::int[])
-      AS input(id, lease_id, status, outcome, next_attempt, retry_seconds, percent, running_output,
-               output, response_type, error, outputs, link_id, messages)
-    JOIN jobs ON jobs.id = input.id AND jobs.lease_id = input.lease_id
+    FROM unnest($1::settlement[]) AS input
+    JOIN jobs ON jobs.id = input.job_id AND jobs.lease_id = input.lease_id
     ORDER BY jobs.id FOR NO KEY UPDATE OF jobs
 ), settled AS (
     UPDATE jobs SET
@@ -78,8 +76,7 @@ WITH input AS (
 ), told AS (
     INSERT INTO job_messages (job_id, seq, time, level, text, tool_id)
     SELECT settled.id, settled.before + said.ordinal, said.time, said.level, said.text, said.tool_id
-    FROM unnest($15::uuid[], $16::int[], $17::timestamptz[], $18::text[], $19::text[], $20::text[])
-      AS said(lease_id, ordinal, time, level, text, tool_id)
+    FROM unnest($2::said[]) AS said
     JOIN input ON input.lease_id = said.lease_id JOIN settled ON settled.id = input.id
 ), published AS (
     INSERT INTO outputs (id, job_id, tenant_id, run, position, file_id, available_formats, expires_at)
@@ -111,8 +108,7 @@ async def settle_if_held(
 
     Answers the jobs that were still held, by id, with what a queue.Message needs; the rest had lost their lease.
     """
-    columns = zip(*messages, strict=True) if messages else [[]] * len(Message._fields)
-    rows: list[Any] = await connection.fetch(SETTLE, *zip(*settlements, strict=True), *columns)
+    rows: list[Any] = await connection.fetch(SETTLE, settlements, messages)
     return {row["id"]: row for row in rows}
 
 
