@@ -550,16 +550,16 @@ BEGIN
         FROM (SELECT DISTINCT ON (lower(address)) address
               FROM (SELECT json_array_elements_text(told.emails) AS address WHERE told.by_job
                     UNION ALL SELECT json_array_elements_text(told.email_list) WHERE told.by_definition
-                    UNION ALL SELECT ended.created_by   -- who else, when the definition names nobody
-                    WHERE told.by_definition AND json_array_length(told.email_list) = 0
+                    UNION ALL SELECT ended.created_by   -- who ran it; of a scheduled one, who made the definition
+                    WHERE told.by_definition
                       AND ended.created_by ~ '^[^@[:space:]]+@[^@[:space:]]+$') AS every
               ORDER BY lower(address)) AS mailed
         UNION ALL
         SELECT 'webhook', url, ended.tenant_id || ' ' || coalesce(substring(lower(url) FROM '^https?://[^/?#]+'), url)
         FROM (SELECT asked.notify ->> 'webhook_url' AS url) AS hook WHERE told.by_job AND url IS NOT NULL
     ) AS owed
-    WHERE ended.terminated_at IS NOT NULL AND asked.options ->> 'skip_notification' IS DISTINCT FROM 'true';
-    -- what the tenant wants to be told of
+    WHERE ended.terminated_at IS NOT NULL;
+    -- what the tenant wants to be told of, unless the definition says that its jobs are no news
     INSERT INTO outbox (tenant_id, job_id, job, kind, target, endpoint_id, circuit)
     SELECT ended.tenant_id, ended.id, to_json(ended), 'webhook', endpoint.url, endpoint.id, endpoint.id::text
     FROM webhook_endpoints AS endpoint

@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 from service.access.identities import IDENTITIES
 from service.access.limits import count_request
 from service.access.principal import NO_CAPS, Permission, Principal
-from service.errors import Forbidden, Unauthenticated
+from service.errors import Forbidden, Malformed, Unauthenticated
 from service.telemetry.logs import bind_more
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -35,8 +35,8 @@ def is_open(handler: Handler) -> bool:
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let a request through to its handler when its token is good, or when the handler is open to all.
 
-    Raises Unauthenticated, Forbidden for another tenant's X-Customer-Code, and RateLimited. Which paths exist is no
-    secret: unknown ones, and wrong methods, pass, to be answered as such.
+    Raises Unauthenticated, Forbidden for another tenant's X-Customer-Code, Malformed for an empty one, and RateLimited.
+    Which paths exist is no secret: unknown ones, and wrong methods, pass, to be answered as such.
     """
     match = request.match_info
     if match.http_exception is None and not is_open(match.handler):
@@ -59,6 +59,8 @@ async def identify(request: web.Request) -> Principal | None:
     if principal is None:
         raise Unauthenticated("the token is unknown, expired or revoked")
     for code in request.headers.getall(CUSTOMER_CODE, ()):
+        if not code:
+            raise Malformed(f"{CUSTOMER_CODE} is empty")
         if code != principal.tenant_code:
             raise Forbidden(f"{CUSTOMER_CODE} is not the code of the token's tenant")
     request[PRINCIPAL] = principal

@@ -21,6 +21,7 @@ from service.jobs.merge import merge_patch
 from service.jobs.modify import exchange
 
 _DEFINITION_IN, _DEFINITION_PUT = DefinitionIn(), DefinitionPut()
+_AT_ONCE = 1_000
 
 
 def no_such_definition() -> NotFound:
@@ -34,6 +35,26 @@ async def visible(core: Core, principal: Principal, code: str) -> asyncpg.Record
     if row is None or not may_see(principal, row["created_by"], row["shared_with"]):
         raise no_such_definition()
     return row
+
+
+def reader_of(principal: Principal) -> str | None:
+    """Whose definitions a list shows; None for who sees all."""
+    sees_all = principal.may(Permission.JOBS_READ_ALL) or principal.may(Permission.DEFINITIONS_WRITE_ALL)
+    return None if sees_all else principal.name
+
+
+async def all_visible(core: Core, principal: Principal) -> list[asyncpg.Record]:
+    """Every definition that the caller may see, by code."""
+    found: list[asyncpg.Record] = []
+    while True:
+        after = found[-1]["code"] if found else None
+        reader = reader_of(principal)
+        rows = await store.page(
+            core.pool, principal.tenant_id, reader, None, None, after=after, limit=_AT_ONCE
+        )
+        found += rows
+        if len(rows) < _AT_ONCE:
+            return found
 
 
 async def create(core: Core, principal: Principal, body: Any, origin: Origin) -> str:

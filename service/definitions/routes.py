@@ -6,7 +6,7 @@ from aiohttp import web
 
 from service.access.audit import origin_of
 from service.access.middleware import entitled, principal_of
-from service.access.principal import Permission, Principal
+from service.access.principal import Permission
 from service.definitions import control, fire_store, store
 from service.definitions.preview import preview_of
 from service.definitions.schemas import DefinitionsIn, FiresIn, PreviewIn
@@ -37,18 +37,12 @@ async def list_(request: web.Request) -> web.Response:
     """GET /api/job-definitions: those that the caller may see, by code."""
     asked = query(request, _DEFINITIONS_IN)
     pool, principal, limit = request.app[POOL], principal_of(request), asked["limit"]
-    wanted = (principal.tenant_id, _reader(principal), asked["type"], asked["created_by"])
+    wanted = (principal.tenant_id, control.reader_of(principal), asked["type"], asked["created_by"])
     rows = await store.page(pool, *wanted, after=asked["cursor"], limit=limit + 1)
     envelope: dict[str, Any] = {"job_definitions": [definition_view(row) for row in rows[:limit]]}
     if asked["count"]:
         envelope["count"] = await store.count(pool, *wanted)
     return _page(request, envelope, rows[limit - 1]["code"] if len(rows) > limit else None)
-
-
-def _reader(principal: Principal) -> str | None:
-    """Whose definitions are listed; None for who sees all."""
-    sees_all = principal.may(Permission.JOBS_READ_ALL) or principal.may(Permission.DEFINITIONS_WRITE_ALL)
-    return None if sees_all else principal.name
 
 
 def _page(request: web.Request, envelope: dict[str, Any], cursor: object | None) -> web.Response:

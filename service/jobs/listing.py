@@ -32,6 +32,7 @@ from service.web.payload import json_response, load_query
 
 LABEL = "label."
 MOST_WORDS = 10
+SKIPPED_AT_ONCE = 10_000
 # A list may be slow, where no index helps; at once only so many are, so that they never take every connection.
 LISTS_AT_ONCE = 6
 WAIT_SECONDS, LIST_SECONDS = 1.0, 8.0
@@ -149,6 +150,27 @@ async def list_jobs(request: web.Request, definition: str | None = None) -> web.
         envelope["next"] = str(request.rel_url.update_query(cursor=cursor))
         headers["Link"] = f'<{envelope["next"]}>; rel="next"'
     return json_response(envelope, headers=headers)
+
+
+async def part_of_list(
+    request: web.Request, wanted: MultiMapping[str], offset: int, limit: int
+) -> list[bytes]:
+    """The JSON of at most `limit` jobs that the list has for this query behind the first `offset` ones.
+
+    What is skipped is walked through, in steps. Raises Malformed for what the list would refuse.
+    """
+    core, principal = request.app[CORE], principal_of(request)
+    asked = _asked(wanted)
+    async with request.app[LISTS].connection() as connection:
+        question = await _question(connection, principal, asked)
+        start: Spot | None = Spot(0, None)
+        while offset and start is not None:
+            skipped, start = await page(connection, question, start, min(offset, SKIPPED_AT_ONCE))
+            offset -= len(skipped)
+        if start is None:
+            return []
+        rows, _ = await page(connection, question, start, limit)
+    return await core.reader.bodies(principal.tenant_id, rows, base_url(request))
 
 
 async def matching(request: web.Request, wanted: MultiMapping[str], most: int) -> tuple[list[UUID], int]:

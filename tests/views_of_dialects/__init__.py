@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 
 from aiohttp import ClientSession
 
+from views_of_dialects.conscia import Conscia
 from views_of_dialects.opencity import OpenCity
 from views_of_dialects.view import View
 
 __all__ = ["VIEWS", "View"]
 
-VIEWS: Mapping[str, Callable[[ClientSession], View]] = {"opencity": OpenCity}
+VIEWS: Mapping[str, Callable[[ClientSession], View]] = {"opencity": OpenCity, "conscia": Conscia}
 """By the name of the dialect."""

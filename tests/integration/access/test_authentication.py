@@ -112,7 +112,9 @@ async def test_unknown_paths_and_methods_are_told_as_such(admin: Caller) -> None
 
 async def test_a_customer_code_must_be_the_tokens_own(admin: Caller) -> None:
     assert (await admin.ask("GET", "/api/me", X_Customer_Code="default")).status == 200
-    for foreign in ("other", "", "DEFAULT"):
+    empty = await admin.ask("GET", "/api/me", X_Customer_Code="")
+    assert (empty.status, empty.body["code"]) == (400, "malformed")
+    for foreign in ("other", "DEFAULT"):
         answer = await admin.ask("GET", "/api/me", X_Customer_Code=foreign)
         assert (answer.status, answer.body["code"]) == (403, "forbidden")
 

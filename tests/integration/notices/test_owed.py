@@ -87,11 +87,14 @@ async def test_options_of_a_definition_name_who_gets_a_mail(pool: asyncpg.Pool) 
     assert await owed(pool, await end(pool, "cancelled", options={**completion, **failure})) == []
 
 
-async def test_without_a_list_the_creator_gets_the_mail_if_that_is_an_address(pool: asyncpg.Pool) -> None:
-    options = {"send_completion_email": True}
+async def test_the_creator_gets_the_mail_too_if_that_is_an_address(pool: asyncpg.Pool) -> None:
+    options: dict[str, Any] = {"send_completion_email": True}
     job_id = await end(pool, "finished", options=options, created_by="anna@example.org")
     assert await owed(pool, job_id) == [("email", "anna@example.org")]
     assert await owed(pool, await end(pool, "finished", options=options, created_by="nightly run")) == []
+    options["email_list"] = ["office@example.org"]
+    job_id = await end(pool, "finished", options=options, created_by="anna@example.org")
+    assert await owed(pool, job_id) == [("email", "anna@example.org"), ("email", "office@example.org")]
 
 
 async def test_who_is_named_twice_gets_one_mail(pool: asyncpg.Pool) -> None:
@@ -100,10 +103,12 @@ async def test_who_is_named_twice_gets_one_mail(pool: asyncpg.Pool) -> None:
     assert len(await owed(pool, job_id)) == 1
 
 
-async def test_skip_notification_silences_a_job(pool: asyncpg.Pool) -> None:
+async def test_skip_notification_leaves_the_mails_that_were_asked_for(pool: asyncpg.Pool) -> None:
     await endpoint(pool, "https://example.org", "finished")
     options = {"skip_notification": True, "send_completion_email": True, "email_list": ["c@example.org"]}
-    assert await owed(pool, await end(pool, "finished", notify=MAIL, options=options)) == []
+    told = [("email", "anna@example.org"), ("email", "c@example.org")]
+    assert await owed(pool, await end(pool, "finished", notify=MAIL, options=options)) == told
+    assert await owed(pool, await end(pool, "finished", options={"skip_notification": True})) == []
 
 
 ODD = (
