@@ -58,6 +58,16 @@ CREATE TABLE keys (
 );
 CREATE INDEX keys_of_tenant ON keys (tenant_id, id);
 
+CREATE TABLE sessions (                               -- of the dashboard, and tickets that each become one session, once
+    token_hash  bytea PRIMARY KEY,                     -- SHA-256: the cookie itself is kept nowhere
+    key_id      uuid NOT NULL REFERENCES keys ON DELETE CASCADE,   -- what it may do, and how long, is what its key may
+    is_ticket   boolean NOT NULL,
+    created_at  timestamptz(3) NOT NULL DEFAULT now(),
+    expires_at  timestamptz(3) NOT NULL
+);
+CREATE INDEX sessions_of_key ON sessions (key_id, created_at);
+CREATE INDEX sessions_expired ON sessions (expires_at);
+
 -- What there is to run ----------------------------------------------------------------------------------------------
 
 CREATE TABLE files (                                   -- bytes in storage: written first, their row second

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from service.access import openapi as access_openapi
 from service.access import routes as access_routes
-from service.access import tenant_openapi, tenant_routes, trail
+from service.access import sessions, tenant_openapi, tenant_routes, trail
 from service.access.identities import identities
 from service.access.limits import limits
 from service.access.middleware import authenticate, is_open, open_to_all
@@ -28,7 +28,19 @@ from service.files.conversions import Conversions
 from service.files.keys import CONVERSIONS, SIGNER, STORAGE
 from service.files.links import LinkSigner
 from service.files.storage import open_storage
-from service.jobs import actions, explain, listing, pace, purging, queue, stats, types, types_openapi, watch
+from service.jobs import (
+    actions,
+    details,
+    explain,
+    listing,
+    pace,
+    purging,
+    queue,
+    stats,
+    types,
+    types_openapi,
+    watch,
+)
 from service.jobs import openapi as jobs_openapi
 from service.jobs import routes as jobs_routes
 from service.jobs.backlog import backlog
@@ -41,7 +53,7 @@ from service.notifications import routes as notices_routes
 from service.notifications.backlog import notices_backlog
 from service.settings import Settings
 from service.telemetry.metrics import METRICS, SYSTEM
-from service.web import health, openapi, operations, problems, scrape, viewer
+from service.web import dashboard, health, openapi, operations, problems, scrape, viewer
 from service.web.about import ABOUT
 from service.web.health import MIGRATED
 from service.web.measurements import measure, measurements
@@ -53,6 +65,7 @@ FEATURES = (
     jobs_routes,
     listing,
     stats,
+    details,
     explain,
     watch,
     actions,
@@ -60,6 +73,7 @@ FEATURES = (
     definitions_routes,
     files_routes,
     access_routes,
+    sessions,
     tenant_routes,
     trail,
     purging,
@@ -72,8 +86,9 @@ FEATURES = (
     openapi,
     documents,
     viewer,
+    dashboard,
 )
-OPEN = (health, problems, scrape, openapi, documents, viewer)
+OPEN = (health, problems, scrape, openapi, documents, viewer, dashboard)
 DIALECTS = (opencity.DIALECT, conscia.DIALECT)
 TABLES = (
     jobs_openapi,
@@ -120,6 +135,7 @@ def create_app(settings: Settings, job_types: JobTypes) -> web.Application:
             watch.hub_of,
             listing.lists_of,
             stats.stats_of,
+            details.details_of,
             pace.pace_of,
             types.types_of,
         )

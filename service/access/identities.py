@@ -1,4 +1,4 @@
-"""Whose token is it: the answers of the last second, kept per process, and batched questions for the rest.
+"""Whose token is it, or whose session: the answers of the last second, kept per process, and batched questions.
 
 Every request asks this, so a remembered answer costs no more than a hash. An answer lives one second from before its
 question was put; so a revocation made anywhere is effective within a second, with no message to be lost. What is
@@ -7,7 +7,7 @@ remembered of strangers is kept apart, so that a flood of wrong tokens displaces
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import asyncpg
@@ -15,9 +15,11 @@ from aiohttp import web
 
 from service.access.oidc import Oidc, may_be_a_jwt, oidc_of
 from service.access.principal import Principal
+from service.access.session_store import principals_by_session
 from service.access.store import principals_by_hash
-from service.access.tokens import may_be_a_token, token_hash
+from service.access.tokens import may_be_a_session, may_be_a_token, token_hash
 from service.db.batch import Batcher
+from service.db.connection import Connection
 from service.keys import POOL, SETTINGS
 
 LIFETIME_SECONDS = 1.0
@@ -27,52 +29,92 @@ CAPACITY = 10_000
 Answer = TypeVar("Answer")
 
 
-class Identities:
-    """Answers whose a token is; knows at most `CAPACITY` callers and as many strangers."""
+LookUp = Callable[[Connection, Sequence[bytes]], Awaitable[list[Principal | None]]]
+"""Gives the caller of each digest, in the order asked."""
 
-    def __init__(self, pool: asyncpg.Pool, oidc: Oidc | None = None) -> None:
-        self._pool, self._oidc = pool, oidc
+
+class Answers:
+    """What was found out within the last second: at most `CAPACITY` callers, and as many strangers."""
+
+    def __init__(self, pool: asyncpg.Pool, look_up: LookUp) -> None:
+        self._pool, self._look_up = pool, look_up
         self._known: dict[bytes, tuple[float, Principal]] = {}
         self._strangers: dict[bytes, float] = {}
         self._questions: Batcher[bytes, Principal | None] = Batcher(self._ask, max_items=1000, concurrency=2)
 
-    async def of(self, token: str) -> Principal | None:
-        """The caller whose token this is; None when it is unknown, expired or revoked. Raises as Oidc.of."""
-        digest = token_hash(token)
-        now = time.monotonic()
+    def recall(self, digest: bytes) -> Principal | None:
+        """The caller, if that is known without asking."""
         remembered = self._known.get(digest)
-        if remembered is not None and remembered[0] > now:
-            return remembered[1]
-        if self._oidc is not None and may_be_a_jwt(token):
-            principal = await self._oidc.of(token)
-            _keep(self._known, digest, (now + LIFETIME_SECONDS, principal))
-            return principal
-        if not may_be_a_token(token) or self._strangers.get(digest, now) > now:
-            return None
-        return await self._look_up(digest, now + LIFETIME_SECONDS)
+        return remembered[1] if remembered is not None and remembered[0] > time.monotonic() else None
 
-    async def _look_up(self, digest: bytes, until: float) -> Principal | None:
+    def keep(self, digest: bytes, until: float, principal: Principal) -> None:
+        """Remember what was found out elsewhere."""
+        _keep(self._known, digest, (until, principal))
+
+    async def ask(self, digest: bytes) -> Principal | None:
+        """The caller; None for a stranger."""
+        now = time.monotonic()
+        if self._strangers.get(digest, now) > now:
+            return None
         # An answer that was under way when everything was forgotten lands in the forgotten dictionaries.
         known, strangers = self._known, self._strangers
         principal = await self._questions.put(digest)
         if principal is None:
             known.pop(digest, None)
-            _keep(strangers, digest, until)
+            _keep(strangers, digest, now + LIFETIME_SECONDS)
         else:
-            _keep(known, digest, (until, principal))
+            _keep(known, digest, (now + LIFETIME_SECONDS, principal))
         return principal
 
     def forget(self) -> None:
-        """Drop all that is remembered: after a revocation, so that this process obeys it at once."""
+        """Drop all that is remembered."""
         self._known, self._strangers = {}, {}
 
     async def _ask(self, hashes: list[bytes]) -> Sequence[Principal | None]:
         async with asyncio.timeout(LOOK_UP_SECONDS), self._pool.acquire() as connection:
-            return await principals_by_hash(connection, hashes)
+            return await self._look_up(connection, hashes)
 
     async def close(self) -> None:
         """Wait for the questions that are under way."""
         await self._questions.join()
+
+
+class Identities:
+    """Answers whose a token or a session is."""
+
+    def __init__(self, pool: asyncpg.Pool, oidc: Oidc | None = None) -> None:
+        self._oidc = oidc
+        self._tokens = Answers(pool, principals_by_hash)
+        self._sessions = Answers(pool, principals_by_session)
+
+    async def of(self, token: str) -> Principal | None:
+        """The caller whose token this is; None when it is unknown, expired or revoked. Raises as Oidc.of."""
+        digest = token_hash(token)
+        if (principal := self._tokens.recall(digest)) is not None:
+            return principal
+        if self._oidc is not None and may_be_a_jwt(token):
+            until = time.monotonic() + LIFETIME_SECONDS
+            principal = await self._oidc.of(token)
+            self._tokens.keep(digest, until, principal)
+            return principal
+        return await self._tokens.ask(digest) if may_be_a_token(token) else None
+
+    async def of_session(self, token: str) -> Principal | None:
+        """The caller whose session this is; None when it is unknown or over, or its key is."""
+        if not may_be_a_session(token):
+            return None
+        digest = token_hash(token)
+        return self._sessions.recall(digest) or await self._sessions.ask(digest)
+
+    def forget(self) -> None:
+        """Drop all that is remembered: after a revocation, so that this process obeys it at once."""
+        self._tokens.forget()
+        self._sessions.forget()
+
+    async def close(self) -> None:
+        """Wait for the questions that are under way."""
+        await self._tokens.close()
+        await self._sessions.close()
 
 
 def _keep(answers: dict[bytes, Answer], digest: bytes, answer: Answer) -> None:

@@ -1,10 +1,11 @@
-"""Who calls: the bearer token of a request becomes its Principal."""
+"""Who calls: the bearer token of a request, or the session of its cookie, becomes its Principal."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from aiohttp import hdrs, web
 
+from service.access.cookie import refuse_forgeries, session_of
 from service.access.identities import IDENTITIES
 from service.access.limits import count_request
 from service.access.principal import NO_CAPS, Permission, Principal
@@ -49,15 +50,23 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
 
 
 async def identify(request: web.Request) -> Principal | None:
-    """The caller; None when the request has no Authorization header. Raises as `authenticate` does."""
+    """The caller; None when the request has neither an Authorization header nor the cookie of a session that lives.
+
+    Raises as `authenticate` does, and Forbidden where another origin may have sent the cookie along.
+    """
     given = request.headers.get(hdrs.AUTHORIZATION)
     if given is None:
-        return None
-    if given[:7].lower() != _SCHEME:
-        raise Unauthenticated("the Authorization header must be: Bearer <token>")
-    principal = await request.app[IDENTITIES].of(given[7:].strip(" "))
-    if principal is None:
-        raise Unauthenticated("the token is unknown, expired or revoked")
+        session = session_of(request)
+        principal = session and await request.app[IDENTITIES].of_session(session)
+        if not principal:
+            return None
+        refuse_forgeries(request)
+    else:
+        if given[:7].lower() != _SCHEME:
+            raise Unauthenticated("the Authorization header must be: Bearer <token>")
+        principal = await request.app[IDENTITIES].of(given[7:].strip(" "))
+        if principal is None:
+            raise Unauthenticated("the token is unknown, expired or revoked")
     for code in request.headers.getall(CUSTOMER_CODE, ()):
         if not code:
             raise Malformed(f"{CUSTOMER_CODE} is empty")

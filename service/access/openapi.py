@@ -1,6 +1,6 @@
 """The routes of keys and tenants, for the OpenAPI document."""
 
-from service.access import routes
+from service.access import routes, sessions
 from service.access.listing import PageIn
 from service.access.schemas import (
     TENANT_CODE,
@@ -12,8 +12,9 @@ from service.access.schemas import (
     TenantIn,
     TenantsOut,
 )
-from service.errors import Conflict
-from service.web.described import NO_CONTENT, Operation, answer, body, leads
+from service.access.sessions import SessionIn, SessionOut, TicketOut
+from service.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from service.web.described import NO_CONTENT, Answer, Operation, answer, body, leads
 from service.web.shapes import ecma
 
 TAG = "Keys and tenants"
@@ -31,6 +32,8 @@ KEY = {
 WITH_SECRET = {**KEY, "secret": "the whole token, shown this once"}
 TENANT = {"code": "comune-di-example", "name": "Comune di Example", "created_at": "2026-11-22T10:41:19.123Z"}
 ADMIN = {**WITH_SECRET, "name": "first key", "principal": "admin", "roles": ["admin"], "grants": []}
+SESSION = {"tenant": "default", "principal": "anna@example.org", "expires_at": "2026-11-29T10:41:19.123Z"}
+TICKET = {"ticket": "what the address carries, this once", "expires_at": "2026-11-22T11:41:19.123Z"}
 OPERATIONS = {
     routes.create_key: Operation(
         "create_key",
@@ -87,6 +90,32 @@ OPERATIONS = {
         errors=(Conflict,),
         path={"code": {"type": "string", "pattern": ecma(TENANT_CODE.pattern)}},
     ),
+    sessions.create_session: Operation(
+        "create_session",
+        "Log a browser in",
+        TAG,
+        {201: answer(SessionOut, SESSION, "The session has begun.", "Set-Cookie")},
+        body=body(SessionIn, {"key": WITH_SECRET["secret"]}),
+        errors=(Unauthenticated, Forbidden),
+        more=(
+            "Either `key` or `ticket`. A session may do what its key may, and ends with it, or after a week. Its calls "
+            "that change something need the header `X-Lavori-Dashboard`, of any value."
+        ),
+    ),
+    sessions.delete_session: Operation(
+        "delete_session",
+        "Log a browser out",
+        TAG,
+        {204: Answer("Done; there is nothing to say.", headers=("Set-Cookie",))},
+        errors=(NotFound,),
+    ),
+    sessions.create_ticket: Operation(
+        "create_ticket",
+        "Make a ticket to a session",
+        TAG,
+        {201: answer(TicketOut, TICKET, "The ticket.")},
+        more="The dashboard's address takes it behind the `#`: `/#ticket=…`.",
+    ),
 }
 
 WORDS = {
@@ -101,6 +130,8 @@ WORDS = {
     "key_id": "The key that was used; null where it was none.",
     "tenant": "The code of the tenant.",
     "admin_key": "A key of an admin of the new tenant.",
+    "key": "The whole token of a key.",
+    "ticket": "The token of a ticket; it works once, within the hour.",
     "TenantIn.code": "Its code, for good.",
     "Tenant.code": "Its code.",
     "NewTenant.code": "Its code.",

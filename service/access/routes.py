@@ -11,6 +11,7 @@ from service.access.listing import list_response, page_of
 from service.access.middleware import entitled
 from service.access.principal import Permission, Principal, permissions_of
 from service.access.schemas import KeyIn, RotateIn, TenantIn, tenant_code
+from service.access.session_store import delete_sessions_of_key
 from service.errors import Conflict, Forbidden, NotFound
 from service.keys import POOL
 from service.web.payload import json_response, no_query, read_body
@@ -73,6 +74,7 @@ async def delete_key(request: web.Request) -> web.Response:
             raise NotFound("no such key")
         if caller.key_id is not None and not await store.has_a_key_for_keys(connection, caller.tenant_id):
             raise Conflict("it is the last key that may manage keys: rotate it, or make another one first")
+        await delete_sessions_of_key(connection, key_id)
         changes = {"name": [key["name"], None], "principal": [key["principal"], None]}
         await record(connection, caller, "revoke", "key", str(key_id), changes, origin_of(request))
     request.app[IDENTITIES].forget()
@@ -92,6 +94,7 @@ async def rotate_key(request: web.Request) -> web.Response:
             raise NotFound("no such key")
         _refuse_more_than_own(caller, key["principal"], key["roles"], key["grants"])
         secret = await store.rotate_key_if_live(connection, caller.tenant_id, key_id, grace)
+        await delete_sessions_of_key(connection, key_id)
         changes = {"secret": ["***", "***"], "grace_seconds": [None, grace]}
         await record(connection, caller, "rotate", "key", str(key_id), changes, origin_of(request))
     request.app[IDENTITIES].forget()

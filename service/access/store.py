@@ -44,11 +44,12 @@ async def principals_by_hash(connection: Connection, hashes: Sequence[bytes]) ->
     rows = await connection.fetch(PRINCIPALS_BY_HASH, list(set(hashes)))
     if used := [row["id"] for row in rows if row["use_is_news"]]:
         await note_use_if_a_minute_old(connection, used)
-    found = {row["hash"]: _principal(row) for row in rows}
+    found = {row["hash"]: principal_from(row) for row in rows}
     return [found.get(one) for one in hashes]
 
 
-def _principal(row: asyncpg.Record) -> Principal:
+def principal_from(row: asyncpg.Record) -> Principal:
+    """The caller, from a row with what its key and its tenant say of it."""
     roles, grants = tuple(row["roles"]), tuple(row["grants"])
     return Principal(
         tenant_id=row["tenant_id"],

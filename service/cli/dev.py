@@ -9,14 +9,15 @@ from service.cli.front_door import BAD_SETTINGS, installed_job_types, leave, rea
 from service.db.migrate import MigrationError
 from service.dev.child import DevError
 from service.dev.kept import Secrets
-from service.dev.system import reachable, run_system
+from service.dev.system import address, run_system
 from service.dev.terminal import own_foreground
 from service.dialects.contract import switched_on
-from service.settings import Settings, SettingsError
+from service.settings import SettingsError
 
 BANNER = """\
 Lavori runs. Ctrl-C ends it.
 
+  dashboard  {dashboard}
   API        {address}/api
   docs       {address}/api/doc
   admin key  {key}
@@ -39,8 +40,11 @@ def run() -> None:
     except SettingsError as error:
         leave("\n".join(error.faults), BAD_SETTINGS)
 
-    def on_ready(secrets: Secrets) -> None:
-        print(BANNER.format(address=address(settings), key=secrets.admin, job=JOB), flush=True)
+    def on_ready(secrets: Secrets, ticket: str) -> None:
+        here = address(settings)
+        # The ticket logs one browser in, once; behind the # it never reaches a server's or a proxy's log.
+        dashboard = f"{here}/#ticket={ticket}" if ticket else here
+        print(BANNER.format(dashboard=dashboard, address=here, key=secrets.admin, job=JOB), flush=True)
 
     try:
         with own_foreground(os.environ):
@@ -54,9 +58,3 @@ def run() -> None:
 def on_line(line: str) -> None:
     """Show what a child printed, or what happened to it."""
     print(line, file=sys.stderr, flush=True)
-
-
-def address(settings: Settings) -> str:
-    """The address to open on this machine."""
-    host = reachable(settings.host)
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"

@@ -4,8 +4,10 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 
 import asyncpg
+from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from service.db.migrate import migrate
 from service.dev.child import Child, DevError
@@ -17,6 +19,7 @@ from service.dev.valkey import valkey_child
 from service.settings import Settings
 
 API_STOP_SECONDS = 40.0  # it gives its handlers 30
+TICKET_SECONDS = 10.0
 WORKER_MARGIN_SECONDS = 5.0  # beyond its own drain time
 
 
@@ -24,11 +27,12 @@ async def run_system(
     settings: Settings,
     environ: Mapping[str, str],
     on_line: Callable[[str], None],
-    on_ready: Callable[[Secrets], None],
+    on_ready: Callable[[Secrets, str], None],
 ) -> None:
     """Run the system until SIGINT, SIGTERM or SIGHUP, then stop it in order; a second signal hurries that.
 
-    `on_ready` is called once the API answers. Raises DevError, MigrationError, or OSError when the disk refuses.
+    `on_ready` is called once the API answers, with the secrets and a ticket to the dashboard. Raises DevError,
+    MigrationError, or OSError when the disk refuses.
     """
     supervisor = Supervisor(on_line)
     stopping = asyncio.Event()
@@ -48,7 +52,7 @@ async def run_system(
         try:
             await asyncio.wait({starting, stop}, return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
-                on_ready(starting.result())
+                on_ready(*starting.result())
             await stop
         finally:
             stop.cancel()
@@ -57,7 +61,9 @@ async def run_system(
             await supervisor.stop()
 
 
-async def _start(supervisor: Supervisor, settings: Settings, environ: Mapping[str, str]) -> Secrets:
+async def _start(
+    supervisor: Supervisor, settings: Settings, environ: Mapping[str, str]
+) -> tuple[Secrets, str]:
     kept = kept_secrets(settings.data)
     secrets = Secrets(
         signing=",".join(settings.secret_keys) or kept.signing,
@@ -78,7 +84,21 @@ async def _start(supervisor: Supervisor, settings: Settings, environ: Mapping[st
     env = _child_environ(environ, database_url, redis_url, secrets)
     await supervisor.start(*(_worker(number, settings, env) for number in range(1, settings.workers + 1)))
     await supervisor.start(*(_api(number, settings, env) for number in range(1, settings.api_processes + 1)))
-    return secrets
+    return secrets, await _ticket(settings, secrets.admin)
+
+
+async def _ticket(settings: Settings, admin_key: str) -> str:
+    """A ticket to the dashboard, asked of the API; "" where it gives none, as under a limit of requests."""
+    url = f"{address(settings)}/api/session/tickets"
+    try:
+        async with (
+            ClientSession(timeout=ClientTimeout(total=TICKET_SECONDS)) as session,
+            session.post(url, headers={"Authorization": f"Bearer {admin_key}"}) as response,
+        ):
+            answer = await response.json()
+            return str(answer["ticket"]) if response.status == HTTPStatus.CREATED else ""
+    except (ClientError, OSError, TimeoutError):
+        return ""
 
 
 def _child_environ(
@@ -137,6 +157,12 @@ async def is_ready(host: str, port: int) -> bool:
                 writer.close()
     except (OSError, TimeoutError):
         return False
+
+
+def address(settings: Settings) -> str:
+    """The address to open on this machine."""
+    host = reachable(settings.host)
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
 def reachable(host: str) -> str:

@@ -153,6 +153,24 @@ STATS: dict[str, Any] = {
         }
     ],
 }
+DETAILS: dict[str, Any] = {
+    "window_seconds": 3600,
+    "step_seconds": 60.0,
+    "points": [
+        {
+            "at": "2026-11-22T10:41:26.000Z",
+            "ended": 24,
+            "failed": 1,
+            "sampled": False,
+            "wait_p50": 0.021,
+            "wait_p95": 0.409,
+            "run_p50": 11.6,
+            "run_p95": 48.2,
+        }
+    ],
+    "failing": [{"type": "import_dovuti", "failed": 6, "error_code": "missing_columns"}],
+    "queues": [{"queue": "default", "pending": 3, "suspended": 0, "running": 1}],
+}
 STREAM = """retry: 2000
 
 id: 7

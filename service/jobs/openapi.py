@@ -14,13 +14,15 @@ from service.errors import (
     UnknownJobType,
     WrongState,
 )
-from service.jobs import actions, explain, job_stream, listing, routes, stats, tenant_stream, watch
+from service.jobs import actions, details, explain, job_stream, listing, routes, stats, tenant_stream, watch
 from service.jobs.actions import ActionIn
+from service.jobs.details import DetailsIn
 from service.jobs.examples import (
     ACTIONS,
     ATTEMPT,
     BATCH,
     CREATED,
+    DETAILS,
     EXPLANATION,
     JOB,
     MESSAGE,
@@ -35,6 +37,7 @@ from service.jobs.shown import (
     ActionsOut,
     AttemptsOut,
     BatchItemOut,
+    DetailsOut,
     ExplanationOut,
     JobOut,
     JobsOut,
@@ -369,5 +372,13 @@ OPERATIONS = {
         {200: answer(StatsOut, STATS, "The numbers; not older than a second.")},
         query=StatsIn,
         more="Who may not read all jobs is told of their own alone.",
+    ),
+    details.details: Operation(
+        "read_stats_details",
+        "How it went, step by step",
+        WATCHING,
+        {200: answer(DetailsOut, DETAILS, "The numbers; not older than a second.")},
+        query=DetailsIn,
+        more="What charts are drawn from. Who may not read all jobs is told of their own alone.",
     ),
 }

@@ -241,3 +241,43 @@ class StatsOut(Shown):
     run_seconds = fields.Nested(PercentilesOut)
     oldest_waiting_seconds = _seconds()
     workers = fields.List(fields.Nested(WorkerOut))
+
+
+class PointOut(Shown):
+    """A step of the window: what ended in it."""
+
+    at = fields.AwareDateTime()
+    ended = _number()
+    failed = _number()
+    sampled = fields.Boolean()
+    wait_p50 = _seconds()
+    wait_p95 = _seconds()
+    run_p50 = _seconds()
+    run_p95 = _seconds()
+
+
+class FailingOut(Shown):
+    """A type of which jobs failed."""
+
+    type = fields.String()
+    failed = _number(1)
+    error_code = fields.String(allow_none=True)
+
+
+class QueueOut(Shown):
+    """What a queue holds."""
+
+    queue = fields.String()
+    pending = _number()
+    suspended = _number()
+    running = _number()
+
+
+class DetailsOut(Shown):
+    """How it went over the window, which types fail, and what each queue holds."""
+
+    window_seconds = _number(1)
+    step_seconds = fields.Float(validate=validate.Range(0))
+    points = fields.List(fields.Nested(PointOut))
+    failing = fields.List(fields.Nested(FailingOut))
+    queues = fields.List(fields.Nested(QueueOut))

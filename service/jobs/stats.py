@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -17,20 +17,21 @@ from service.web.payload import json_response, query
 LIFETIME_SECONDS = 1.0
 CAPACITY = 1_000
 
-Key = tuple[int, int, str | None]
+Measure = Callable[..., Awaitable[dict[str, Any]]]
+"""A connection, the tenant, the window, the reader (None: of all jobs), and what else the query says."""
 
 
 class Stats:
     """What was measured within the last second; who asks the same meanwhile waits for the one who measures."""
 
-    def __init__(self, lists: Lists) -> None:
-        self._lists = lists
-        self._known: dict[Key, tuple[float, dict[str, Any]]] = {}
-        self._locks: dict[Key, asyncio.Lock] = {}
+    def __init__(self, lists: Lists, measure_: Measure) -> None:
+        self._lists, self._measure = lists, measure_
+        self._known: dict[tuple[Any, ...], tuple[float, dict[str, Any]]] = {}
+        self._locks: dict[tuple[Any, ...], asyncio.Lock] = {}
 
-    async def of(self, tenant_id: int, window: int, reader: str | None) -> dict[str, Any]:
+    async def of(self, tenant_id: int, window: int, reader: str | None, *more: int) -> dict[str, Any]:
         """The envelope, not older than a second."""
-        key = (tenant_id, window, reader)
+        key = (tenant_id, window, reader, *more)
         if len(self._locks) >= CAPACITY:
             self._known, self._locks = {}, {}
         async with self._locks.setdefault(key, asyncio.Lock()):
@@ -38,7 +39,7 @@ class Stats:
             if known is None or known[0] < time.monotonic() - LIFETIME_SECONDS:
                 began = time.monotonic()
                 async with self._lists.connection() as connection:
-                    known = self._known[key] = (began, await measure(connection, *key))
+                    known = self._known[key] = (began, await self._measure(connection, *key))
         return known[1]
 
 
@@ -47,7 +48,7 @@ STATS = web.AppKey("stats", Stats)
 
 async def stats_of(app: web.Application) -> AsyncIterator[None]:
     """A `cleanup_ctx` of the application, after listing.lists_of."""
-    app[STATS] = Stats(app[LISTS])
+    app[STATS] = Stats(app[LISTS], measure)
     yield
 
 
@@ -62,10 +63,14 @@ _STATS_IN = StatsIn()
 
 async def stats(request: web.Request) -> web.Response:
     """GET /api/stats."""
+    return await answer_of(request, STATS, query(request, _STATS_IN)["window_seconds"])
+
+
+async def answer_of(request: web.Request, key: web.AppKey[Stats], window: int, *more: int) -> web.Response:
+    """The numbers as far as the caller may know them."""
     principal = principal_of(request)
-    window: int = query(request, _STATS_IN)["window_seconds"]
     reader = None if principal.may(Permission.JOBS_READ_ALL) else principal.name
-    return json_response(await request.app[STATS].of(principal.tenant_id, window, reader))
+    return json_response(await request.app[key].of(principal.tenant_id, window, reader, *more))
 
 
 routes = [web.get("/api/stats", stats)]

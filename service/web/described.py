@@ -164,5 +164,8 @@ HEADERS: Mapping[str, Mapping[str, Any]] = {
     "Content-Range": _text("Which bytes of how many these are.", example="bytes 0-1023/7340032"),
     "Content-Disposition": _text("The file's name (RFC 6266)."),
     "Cache-Control": _text("Who may keep it."),
+    "Set-Cookie": _text(
+        "The session, for a browser: `HttpOnly; SameSite=Strict`, and `Secure` off this machine."
+    ),
     "Vary": _text("What the answer depends on."),
 }

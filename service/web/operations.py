@@ -1,7 +1,7 @@
 """The routes of section Operations of the contract, for the OpenAPI document."""
 
 from service.errors import NotFound, Unauthenticated
-from service.web import health, openapi, problems, scrape, viewer
+from service.web import dashboard, health, openapi, problems, scrape, viewer
 from service.web.described import JSON, UNCHANGED, Answer, Operation, answer
 from service.web.problems import PROBLEMS
 
@@ -136,6 +136,27 @@ OPERATIONS = {
         takes=("If-None-Match",),
         errors=(NotFound,),
         path={"file": {"enum": list(viewer.FILES)}},
+    ),
+    dashboard.index: Operation(
+        "dashboard",
+        "The dashboard",
+        TAG,
+        {200: Answer("The page.", _HTML, None, ("Cache-Control",))},
+    ),
+    dashboard.asset: Operation(
+        "dashboard_file",
+        "A file of the dashboard",
+        TAG,
+        {
+            200: Answer(
+                "The file.",
+                {"text/javascript": _STRING, "text/css": _STRING},
+                None,
+                ("Cache-Control", "Vary"),
+            )
+        },
+        errors=(NotFound,),
+        path={"build": _STRING, "file": _STRING},
     ),
 }
 

@@ -22,6 +22,7 @@ CHILDREN = ("postgres", "valkey-server", " worker", " serve")
 def test_it_says_how_to_use_it_and_ctrl_c_ends_everything_with_zero(tmp_path: Path) -> None:
     with Dev(tmp_path / "data").until_ready() as dev:
         said = dev.said()
+        assert re.search(rf"dashboard +{re.escape(dev.url)}/#ticket=ls_[0-9a-f]{{48}}\n", said)
         assert f"{dev.url}/api\n" in said
         assert f"{dev.url}/api/doc\n" in said
         command = next(line for line in said.splitlines() if line.strip().startswith("curl "))

@@ -13,6 +13,7 @@ from service.access.identities import identities
 from service.access.limits import WAITING
 from service.access.middleware import authenticate, identify, open_to_all
 from service.access.routes import routes
+from service.access.sessions import routes as session_routes
 from service.access.store import ensure_admin_key
 from service.access.tenant_routes import routes as tenant_routes
 from service.keys import POOL
@@ -42,6 +43,7 @@ class Caller:
 
     async def ask(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.client.session.cookie_jar.clear()  # a test sends its cookies itself
         if self.token is not None:
             sent["Authorization"] = f"Bearer {self.token}"
         async with self.client.request(method, path, json=body, headers=sent) as response:
@@ -84,7 +86,7 @@ def application(pool: asyncpg.Pool) -> web.Application:
     app[POOL] = pool
     app[WAITING] = []
     app.cleanup_ctx.append(identities)
-    app.add_routes([*routes, *tenant_routes, web.get("/open", open_to_all(whoever))])
+    app.add_routes([*routes, *session_routes, *tenant_routes, web.get("/open", open_to_all(whoever))])
     return app
 
 

@@ -246,12 +246,12 @@ async def test_a_flood_of_strangers_displaces_nobody(
     remembered = caller.client.app[identities.IDENTITIES]
     for number in range(25):
         assert await remembered.of(f"stranger-number-{number:04}") is None
-    assert len(remembered._strangers) <= 10
+    assert len(remembered._tokens._strangers) <= 10
     assert await caller.is_known()
     statements.clear()
     for number in range(25, 50):
         await remembered.of(f"stranger-number-{number:04}")
-    assert next(iter(remembered._known.values()))[1].name == "admin"
+    assert next(iter(remembered._tokens._known.values()))[1].name == "admin"
 
 
 async def test_an_answer_under_way_when_all_was_forgotten_is_not_remembered(admin: Caller) -> None:
@@ -262,7 +262,7 @@ async def test_an_answer_under_way_when_all_was_forgotten_is_not_remembered(admi
     await asyncio.sleep(0)
     remembered.forget()
     assert await under_way is not None
-    assert remembered._known == {}
+    assert remembered._tokens._known == {}
 
 
 async def test_while_the_database_is_away_the_answer_is_a_503(admin: Caller, pool: asyncpg.Pool) -> None:

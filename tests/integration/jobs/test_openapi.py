@@ -15,7 +15,15 @@ from running import until
 from service.jobs.jobtype import JobTypes
 
 UNKNOWN = "01a20308-bcf0-745b-bec2-ab29e4cbb7ba"
-GIVEN_BY_PROTOCOL = {"Content-Type", "Content-Length", "Date", "Server", "Connection", "Transfer-Encoding"}
+GIVEN_BY_PROTOCOL = {
+    "Content-Type",
+    "Content-Encoding",
+    "Content-Length",
+    "Date",
+    "Server",
+    "Connection",
+    "Transfer-Encoding",
+}
 SAFETY = {"X-Content-Type-Options", "Content-Security-Policy", "Referrer-Policy", "X-Accel-Buffering"}
 
 
@@ -104,6 +112,10 @@ async def test_every_operation_answers_as_the_document_says(  # noqa: PLR0915 - 
     ):
         await call("GET", path, 200)
     await call("GET", "/api/doc/nothing", 404)
+    page = (await call("GET", "/", 200)).decode()
+    for path in re.findall(r'"(dashboard/[^"/]+/(?:app|style)\.\w+)"', page):
+        await call("GET", f"/{path}", 200)
+    await call("GET", "/dashboard/another/app.js", 404)
     # Jobs.
     body = {"type": "echo", "args": {"a": 1}, "labels": {"team": "a"}, "idempotency_key": "one"}
     made = await call("POST", "/api/jobs", 201, json=body)
@@ -165,6 +177,7 @@ async def test_every_operation_answers_as_the_document_says(  # noqa: PLR0915 - 
     await call("GET", "/api/jobs?limit=1&count=true&include=attempts", 200)
     await call("GET", "/api/jobs?fields=id", 200)
     await call("GET", "/api/stats", 200)
+    await call("GET", "/api/stats/details?steps=3", 200)
     # Job types.
     await call("GET", "/api/job-types?limit=1", 200)
     await call("GET", "/api/job-types/nothing", 404)
@@ -249,6 +262,13 @@ async def test_every_operation_answers_as_the_document_says(  # noqa: PLR0915 - 
     await call("GET", "/api/keys?limit=1", 200)
     await call("POST", f"/api/keys/{key['id']}/rotate", 200, json={"grace_seconds": 5})
     await call("DELETE", f"/api/keys/{key['id']}", 204)
+    login = await call("POST", "/api/session/tickets", 201)
+    async with checked.session.post("/api/session", json={"ticket": login["ticket"]}) as response:
+        cookie = response.headers["Set-Cookie"].partition(";")[0]
+    await call("POST", "/api/session", 401, json={"ticket": login["ticket"]})
+    await call("POST", "/api/session", 201, json={"key": "an-admin-key-for-the-tests"})
+    await call("DELETE", "/api/session", 204, headers={"Cookie": cookie})
+    await call("DELETE", "/api/session", 404)
     await call("POST", "/api/tenants", 201, json={"code": "other", "name": "Other"})
     await call("POST", "/api/tenants", 409, json={"code": "other", "name": "Other"})
     await call("GET", "/api/tenants?limit=1", 200)

@@ -1,0 +1,25 @@
+import { html } from "../lib.js";
+import { duration } from "../format.js";
+import { t } from "../i18n.js";
+import { useAnswer } from "../live.js";
+import { link } from "../router.js";
+import { Icon } from "./icon.js";
+import { When } from "./when.js";
+
+// Why a job waits, where it stands, and when its turn may come.
+export function Explain({ job }) {
+  const { data } = useAnswer(`api/jobs/${job.id}/explain`, {}, { seconds: 3 });
+  if (!data || data.reason === "running" || data.reason === "terminal") return null;
+  const blocked = data.reason.startsWith("no_worker");
+  return html`
+    <section class="explain ${blocked ? "blocked" : ""}" aria-label=${t("why_waits")}>
+      <${Icon} name=${blocked ? "alert" : "clock"} />
+      <div><p><b>${t(`reason_${data.reason}`)}</b> <span class="muted">${data.detail}</span></p>
+        <p class="muted">${[
+          data.position && t("position", { n: data.position, ahead: data.ahead }),
+          data.estimated_start_at && t("starts_in", { time: duration((Date.parse(data.estimated_start_at) - Date.now()) / 1000) }),
+        ].filter(Boolean).join(" · ")}
+        ${job.run_at && data.reason === "scheduled" && html` <${When} time=${job.run_at} />`}</p></div>
+      ${blocked && html`<a class="button" href=${link(["workers"])}>${t("nav_workers")}</a>`}
+    </section>`;
+}
