@@ -26,7 +26,11 @@ _SENDING = (200, 206)
 @open_to_all
 async def download(request: web.Request) -> web.StreamResponse:
     """Send what the link leads to: the output it was made for, or the first one of the job's current run."""
-    link = await _link(request)
+    return await follow(request, await _link(request))
+
+
+async def follow(request: web.Request, link: OpenedLink) -> web.StreamResponse:
+    """Send what a link leads to, whose token was right. Raises Unauthenticated, Forbidden, NotFound, NotReady, Gone."""
     try:
         return await _follow(request, link)
     except LavoriError as error:

@@ -14,7 +14,7 @@ from marshmallow import Schema, fields, validate
 from multidict import MultiDict, MultiMapping
 
 from service.access.middleware import principal_of
-from service.access.principal import Permission, Principal
+from service.access.principal import Principal
 from service.db.connection import Connection
 from service.db.line import Line
 from service.errors import Malformed, Unavailable
@@ -22,7 +22,7 @@ from service.jobs.asked import base_url
 from service.jobs.core import CORE
 from service.jobs.cursor import NotOurs, seal, unseal
 from service.jobs.orders import FILTERS, ORDERS
-from service.jobs.pages import Question, Spot, count, page, search, shared_definitions
+from service.jobs.pages import Question, Spot, count, page, search, seen_by
 from service.jobs.schemas import time, words
 from service.jobs.selection import INCLUDED_IN_LISTS, fields_in, include_in, only, with_included
 from service.jobs.states import PRIORITIES, Priority, Status
@@ -223,10 +223,7 @@ def _literal(word: str) -> str:
 
 
 async def _question(connection: Connection, principal: Principal, asked: dict[str, Any]) -> Question:
-    reader = codes = None
-    if not principal.may(Permission.JOBS_READ_ALL):
-        reader = principal.name
-        codes = await shared_definitions(connection, principal.tenant_id, reader) or None
+    reader, codes = await seen_by(connection, principal)
     filters = {name: asked.get(name) or None for name in FILTERS}
     if filters["priority"]:
         filters["priority"] = [PRIORITIES.index(Priority(word)) for word in asked["priority"]]

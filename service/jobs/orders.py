@@ -10,15 +10,17 @@ is on job_requests. A single value is compared by `=`, since only then an index 
 
 from dataclasses import dataclass
 
-_KEYS = "SELECT jobs.id, jobs.version, jobs.created_at"
-_FOUND = """
-FROM jobs LEFT JOIN job_requests AS asked ON asked.job_id = jobs.id
-WHERE jobs.tenant_id = $1
+# Who asks: $1 is the tenant, $3 a principal that may not see all of its jobs, $4 the definitions shared with them.
+VISIBLE = """jobs.tenant_id = $1
   AND ($3::text IS NULL OR jobs.created_by = $3
        OR ($4::text[] IS NOT NULL AND jobs.definition = ANY ($4) AND EXISTS (
              SELECT FROM job_definitions AS shared
              WHERE (shared.tenant_id, shared.code) = (jobs.tenant_id, jobs.definition)
-               AND shared.created_at <= jobs.created_at)))  -- not of a former definition of that code
+               AND shared.created_at <= jobs.created_at)))  -- not of a former definition of that code"""
+_KEYS = "SELECT jobs.id, jobs.version, jobs.created_at"
+_FOUND = f"""
+FROM jobs LEFT JOIN job_requests AS asked ON asked.job_id = jobs.id
+WHERE {VISIBLE}
   AND ($5::text[] IS NULL OR CASE cardinality($5) WHEN 1 THEN jobs.status = ($5)[1] ELSE jobs.status = ANY ($5) END)
   AND ($6::text[] IS NULL OR CASE cardinality($6) WHEN 1 THEN jobs.type = ($6)[1] ELSE jobs.type = ANY ($6) END)
   AND ($7::text[] IS NULL OR
@@ -40,7 +42,7 @@ WHERE jobs.tenant_id = $1
   AND ($21::text[] IS NULL OR asked.client_request_id = ANY ($21))
   AND ($22::text[] IS NULL OR asked.correlation_id = ANY ($22))
   AND ($23::text[] IS NULL OR asked.idempotency_key = ANY ($23))
-  AND ($24::jsonb IS NULL OR (asked.labels @> $24 AND asked.labels <> '{}'))
+  AND ($24::jsonb IS NULL OR (asked.labels @> $24 AND asked.labels <> '{{}}'))
   AND ($25::jsonb IS NULL OR NOT EXISTS (
         SELECT FROM jsonb_each($25) AS wanted(key, words)
         WHERE (wanted.words ? (asked.labels ->> wanted.key)) IS NOT TRUE))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
+from service.access.principal import Permission, Principal
 from service.db.connection import Connection
 from service.jobs.orders import COUNT, FILTERS, Leg
 
@@ -43,6 +44,13 @@ SHARED = "SELECT code FROM job_definitions WHERE tenant_id = $1 AND shared_with 
 async def shared_definitions(connection: Connection, tenant_id: int, principal: str) -> list[str]:
     """The codes of the definitions that are shared with a principal."""
     return [row["code"] for row in await connection.fetch(SHARED, tenant_id, principal)]
+
+
+async def seen_by(connection: Connection, principal: Principal) -> tuple[str | None, list[str] | None]:
+    """What $3 and $4 of orders.VISIBLE are for this caller: `reader` and `codes` of a Question."""
+    if principal.may(Permission.JOBS_READ_ALL):
+        return None, None
+    return principal.name, await shared_definitions(connection, principal.tenant_id, principal.name) or None
 
 
 async def page(

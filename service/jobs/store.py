@@ -216,7 +216,7 @@ SELECT jobs.id, jobs.number, jobs.tenant_id, jobs.version, jobs.type, jobs.defin
        asked.correlation_id, asked.idempotency_key, asked.can_rerun, asked.run_at, asked.expires_in,
        asked.publish_link_access_scope, asked.notify, asked.options, asked.root_id, asked.modified_by,
        files.size AS attachment_size, files.sha256 AS attachment_sha256,
-       links.id AS link_id, links.expires_at AS link_expires_at,
+       links.id AS link_id, links.created_at AS link_created_at, links.expires_at AS link_expires_at,
        published.outputs
 FROM unnest($1::uuid[], $2::int[]) AS wanted(id, tenant_id)
 JOIN jobs ON jobs.id = wanted.id AND jobs.tenant_id = wanted.tenant_id

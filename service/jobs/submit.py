@@ -329,6 +329,7 @@ _BEGINNINGS: dict[str, Any] = {
         "error",
         "outputs",
         "link_id",
+        "link_created_at",
         "link_expires_at",
         "started_at",
         "terminated_at",

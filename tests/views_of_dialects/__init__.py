@@ -4,11 +4,16 @@ from collections.abc import Callable, Mapping
 
 from aiohttp import ClientSession
 
+from views_of_dialects.aims360 import Aims360
 from views_of_dialects.conscia import Conscia
 from views_of_dialects.opencity import OpenCity
 from views_of_dialects.view import View
 
 __all__ = ["VIEWS", "View"]
 
-VIEWS: Mapping[str, Callable[[ClientSession], View]] = {"opencity": OpenCity, "conscia": Conscia}
+VIEWS: Mapping[str, Callable[[ClientSession], View]] = {
+    "opencity": OpenCity,
+    "conscia": Conscia,
+    "aims360": Aims360,
+}
 """By the name of the dialect."""
