@@ -12,6 +12,7 @@ from asking import ask, key_for, other_tenant, put_into
 from service.app import create_app
 from service.jobs.jobtype import JobTypes
 from service.settings import Settings
+from service.web.dashboard import build
 from service.web.openapi import DOCUMENT
 
 CALLERS = ("nobody", "foreigner", "stranger", "viewer", "owner", "curator", "admin", "operator")
@@ -101,7 +102,17 @@ ROWS: dict[str, tuple[str, Any, str]] = {
     "rotate_webhook_endpoint": ("/api/webhook-endpoints/{endpoint}/rotate", None, ADMINS_OWN),
     "read_webhook_secret": ("/api/webhook-secret", None, ADMINS),
     "rotate_webhook_secret": ("/api/webhook-secret/rotate", None, ADMINS),
+    "create_session": (
+        "/api/session",
+        {"key": "an-admin-key-for-the-tests"},
+        "201 201 201 201 201 201 201 201",
+    ),
+    "delete_session": ("/api/session", None, "401 404 404 404 404 404 404 404"),
+    "create_ticket": ("/api/session/tickets", None, "401 201 201 201 201 201 201 201"),
+    "read_stats_details": ("/api/stats/details", None, ANYBODY),
     "list_dovuti": ("/api/dovuti?service_id=5ca1ab1e-0000-4000-8000-000000000001", None, ANYBODY),
+    "dashboard": ("/", None, ALL),
+    "dashboard_file": (f"/dashboard/{build().digest}/app.js", None, ALL),
     "livez": ("/livez", None, ALL),
     "readyz": ("/readyz", None, ALL),
     "list_problems": ("/problems", None, ALL),
