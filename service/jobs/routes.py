@@ -1,7 +1,7 @@
 """The native API of jobs: load, one call, dump."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -47,14 +47,17 @@ _READ_IN, _MESSAGES_IN, _RERUN_IN = ReadIn(), MessagesIn(), RerunIn()
 async def create(request: web.Request) -> web.Response:
     """POST /api/jobs: 201 and the whole job; 200 when its idempotency key was known."""
     no_query(request)
+    return await created(request, await submit(request))
+
+
+async def submit(request: web.Request, known: Callable[[Any], Any] = lambda body: body) -> Submitted:
+    """Submit the job that the body tells of, or that of a form; `known` makes of it a body of the native API."""
     core = request.app[CORE]
     principal = entitled(request, Permission.JOBS_CREATE)
-    key = request.headers.get("Idempotency-Key")
+    key, origin = request.headers.get("Idempotency-Key"), origin_of(request)
     if request.content_type != "multipart/form-data":
-        submitted = await submit_job(
-            core, principal, Submission(await read_json(request), key, origin=origin_of(request))
-        )
-        return await created(request, submitted)
+        body = known(await read_json(request))
+        return await submit_job(core, principal, Submission(body, key, origin=origin))
     settings = core.settings
     form = await receive_multipart(
         request,
@@ -64,10 +67,8 @@ async def create(request: web.Request) -> web.Response:
         room=await room_for(core.pool, principal),
     )
     async with kept_unless_refused(core.storage, form.file):
-        submitted = await submit_job(
-            core, principal, Submission(parse_json(form.job), key, form.file, origin=origin_of(request))
-        )
-    return await created(request, submitted)
+        body = known(parse_json(form.job))
+        return await submit_job(core, principal, Submission(body, key, form.file, origin=origin))
 
 
 async def created(request: web.Request, submitted: Submitted) -> web.Response:

@@ -7,18 +7,13 @@ from aiohttp import hdrs, web
 from multidict import MultiDict, MultiMapping
 from yarl import URL
 
-from service.access.audit import origin_of
-from service.access.middleware import entitled
-from service.access.principal import Permission
 from service.dialects.opencity import wire
 from service.jobs import listing
 from service.jobs import routes as native
 from service.jobs.asked import job_id_of
-from service.jobs.core import CORE
 from service.jobs.modify import modify
 from service.jobs.modify import replace as replace_job
 from service.jobs.schemas import AttachmentIn, JobIn, JobPatch, ReadIn
-from service.jobs.submit import Submission, submit_job
 from service.web.described import Handler
 from service.web.encoding import dumps
 from service.web.payload import json_response, parameters_of, read_json
@@ -36,16 +31,8 @@ async def create(request: web.Request) -> web.StreamResponse:
     """POST /api/jobs: 201 and the new job."""
     if not is_version_1(request):
         return await native.create(request)
-    plain = _asking(request, MultiDict())
-    if request.content_type == "multipart/form-data":
-        return _reduced(await native.create(plain))
-    principal = entitled(request, Permission.JOBS_CREATE)
-    body = wire.known(await read_json(request), _OF_CREATION, _OF_ATTACHMENT)
-    key = request.headers.get("Idempotency-Key")
-    submitted = await submit_job(
-        request.app[CORE], principal, Submission(body, key, origin=origin_of(request))
-    )
-    return _reduced(await native.created(plain, submitted))
+    made = await native.submit(request, lambda body: wire.known(body, _OF_CREATION, _OF_ATTACHMENT))
+    return _reduced(await native.created(_asking(request, MultiDict()), made))
 
 
 async def read(request: web.Request) -> web.StreamResponse:

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from aiohttp import ClientSession, FormData
 
-from asking import ask, key_for, other_tenant, put_into
+from asking import ask, key_for, other_tenant, pointers, put_into
 from running import until
 from service.dialects.opencity import wire
 from service.jobs.states import Status
@@ -137,6 +137,31 @@ async def test_version_1_ignores_what_nobody_knows_and_the_native_api_refuses_it
     assert put.body.keys() == made.body.keys()
     assert (await ask(api, "DELETE", f"{path}?version=1")).status == 204
     assert (await ask(api, "GET", path, headers=VERSION_1)).status == 404
+
+
+async def test_the_job_of_a_form_is_read_as_any_body_is(api: ClientSession) -> None:
+    def form(job: Any, file: bytes | None = b"a,b\n") -> FormData:
+        made = FormData()
+        made.add_field("job", json.dumps(job), content_type="application/json")
+        if file is not None:
+            made.add_field("attachment", file, filename="a.csv", content_type="text/csv")
+        return made
+
+    body = {"type": "echo", "args": {"a": 1}, "odd": 1}
+    assert pointers(await ask(api, "POST", "/api/jobs", data=form(body))) == ["#/odd"]
+    made = await ask(api, "POST", "/api/jobs?odd=1", data=form(body), headers=VERSION_1)
+    assert made.status == 201, made
+    assert (made.body["args"], made.body["attachment"]["name"]) == ({"a": 1}, "a.csv")
+    assert made.body.keys() == printed("read")["response"]["body"].keys()
+    inside = {"type": "echo", "attachment": {"file": FILES[0], "name": "b.csv", "odd": 1}}
+    made = await ask(api, "POST", "/api/jobs", data=form(inside, None), headers=VERSION_1)
+    assert made.status == 201, made
+    assert made.body["attachment"]["name"] == "b.csv"
+    for wrong, where in (([], "#"), ({"type": "echo", "args": 1}, "#/args")):
+        refused = await ask(api, "POST", "/api/jobs", data=form(wrong), headers=VERSION_1)
+        assert pointers(refused) == [where]
+    viewer = {**await key_for(api, "vera", "viewer"), **VERSION_1}
+    assert (await ask(api, "POST", "/api/jobs", data=form(body), headers=viewer)).status == 403
 
 
 async def test_a_form_and_an_idempotency_key_work_in_version_1(api: ClientSession) -> None:
