@@ -54,11 +54,15 @@ LOCK = f"{READ} FOR NO KEY UPDATE OF definition"
 
 async def read(connection: Executor, tenant_id: int, code: str) -> asyncpg.Record | None:
     """A definition of the tenant."""
+    if "\0" in code:  # which a text of PostgreSQL can't hold
+        return None
     return await connection.fetchrow(READ, tenant_id, code)
 
 
 async def lock(connection: Connection, tenant_id: int, code: str) -> asyncpg.Record | None:
     """A definition of the tenant, held until the transaction ends."""
+    if "\0" in code:
+        return None
     return await connection.fetchrow(LOCK, tenant_id, code)
 
 

@@ -151,6 +151,19 @@ async def test_if_match_guards_every_write(api: ClientSession) -> None:
     assert (await ask(api, "GET", f"{PATH}/nightly")).status == 404
 
 
+async def test_a_code_with_a_nul_is_none_that_there_is(api: ClientSession) -> None:
+    for method, more in (
+        ("GET", ""),
+        ("PATCH", ""),
+        ("PUT", ""),
+        ("DELETE", ""),
+        ("POST", "/execute"),
+        ("GET", "/jobs"),
+    ):
+        body = {"type": "echo"} if method in ("PATCH", "PUT") else None
+        assert (await ask(api, method, f"{PATH}/%00{more}", json=body)).status == 404, (method, more)
+
+
 async def test_changes_at_the_same_time_are_all_kept(api: ClientSession) -> None:
     await make(api)
     changes = [ask(api, "PATCH", f"{PATH}/nightly", json={"labels": {f"l{n}": "x"}}) for n in range(20)]
