@@ -1,5 +1,6 @@
 """Jobs, definitions and types in Conscia's words. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
@@ -38,7 +39,9 @@ OPTIONS = {
 }
 _INSIDE = {"schedule": SCHEDULE, "options": OPTIONS}
 
-_DATE = len("20240302")
+_ID = re.compile(
+    r"(?:([0-9]{8})-)?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})", re.IGNORECASE
+)
 
 
 def job_id(created_at: str, native: str) -> str:
@@ -48,12 +51,10 @@ def job_id(created_at: str, native: str) -> str:
 
 def read_id(text: str) -> tuple[UUID, str | None]:
     """The UUID of an id in either form, and the day that it claims. Raises NotFound for what is no id."""
-    day, dash, rest = text[:_DATE], text[_DATE : _DATE + 1], text[_DATE + 1 :]
-    dated = dash == "-" and len(rest) == len(str(UUID(int=0)))
-    try:
-        return (UUID(rest), day) if dated else (UUID(text), None)
-    except ValueError:
-        raise NotFound("no such job") from None
+    found = _ID.fullmatch(text)
+    if found is None:
+        raise NotFound("no such job")
+    return UUID(found[2]), found[1]
 
 
 def is_of_day(day: str | None, created_at: str) -> bool:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]  # it carries no types
 import pytest
 from aiohttp import ClientSession
 
@@ -43,6 +44,12 @@ async def replayed(api: ClientSession, name: str, body: Any = None, **filled: st
     if wanted := exchange["response"].get("body"):
         assert answer.body.keys() == wanted.keys()
         assert re.fullmatch(r"\d{8}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", answer.body["jobId"])
+    if answer.body is not None:
+        document = (await ask(api, "GET", "/api/openapi/conscia.json")).body
+        path = request["path"].replace("callWebserviceEndpoint", "{code}").replace("{{jobId}}", "{id}")
+        told = document["paths"][re.sub(r"\{\{\w+\}\}", "{code}", path)][request["method"].lower()]
+        schema = told["responses"][str(answer.status)]["content"]["application/json"]["schema"]
+        jsonschema.Draft202012Validator({**document, **schema}).validate(answer.body)
     return answer
 
 
@@ -111,7 +118,15 @@ async def test_a_definition_lives_as_printed(api: ClientSession) -> None:
 
 def test_the_words_table_is_total() -> None:
     assert wire.WORDS.keys() == set(Status)
-    assert wire.STATUSES == ("STARTED", "COMPLETED", "FAILED")
+    words = {str(status): word for status, word in wire.WORDS.items()}
+    assert words == {
+        "pending": "STARTED",
+        "suspended": "STARTED",
+        "running": "STARTED",
+        "finished": "COMPLETED",
+        "failed": "FAILED",
+        "cancelled": "FAILED",
+    }
     assert wire.meant(["STARTED"]) == ["pending", "suspended", "running"]
     assert wire.meant(["FAILED", "COMPLETED"]) == ["finished", "failed", "cancelled"]
 
