@@ -119,9 +119,28 @@ class Dev:
         head = {"Content-Type": "application/json"}
         return self._ask(urllib.request.Request(self.url + path, json.dumps(body).encode(), head))
 
-    def _ask(self, request: urllib.request.Request) -> dict[str, Any]:
+    def post_text(self, path: str, text: str) -> dict[str, Any]:
+        """The same to a body that is JSON already."""
+        head = {"Content-Type": "application/json"}
+        return self._ask(urllib.request.Request(self.url + path, text.encode(), head))
+
+    def text(self, path: str) -> str:
+        """What the API answers the admin, as it came."""
+        request = urllib.request.Request(self.url + path)
         request.add_header("Authorization", f"Bearer {self.admin_key}")
         with urllib.request.urlopen(request, timeout=10) as response:
+            return str(response.read().decode())
+
+    def delete(self, path: str) -> None:
+        """Have the admin delete something."""
+        request = urllib.request.Request(self.url + path, method="DELETE")
+        request.add_header("Authorization", f"Bearer {self.admin_key}")
+        with urllib.request.urlopen(request, timeout=10):
+            pass
+
+    def _ask(self, request: urllib.request.Request) -> dict[str, Any]:
+        request.add_header("Authorization", f"Bearer {self.admin_key}")
+        with urllib.request.urlopen(request, timeout=40) as response:
             answer: dict[str, Any] = json.load(response)
             return answer
 

@@ -1,0 +1,105 @@
+"""Every page, dark and light, on a desktop and on a phone: accessible, whole, and kept as a picture."""
+
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page
+
+from dev_run import Dev
+
+from .conftest import SHOTS, Open, ended, go, log_in, submit
+
+DESKTOP = {"width": 1440, "height": 900}
+PHONE = {"width": 360, "height": 780}
+GRAVE = {"serious", "critical"}
+CSV = "b25lO3R3bwoxOzIKMzs0Cg=="
+PLACES = {
+    "overview": "",
+    "jobs": "jobs",
+    "jobs-none": "jobs?q=nothing-has-this-word",
+    "job-failed": "jobs/{failed}",
+    "job-finished": "jobs/{finished}",
+    "job-running": "jobs/{running}",
+    "job-waiting": "jobs/{waiting}",
+    "job-not-found": "jobs/01a20308-bcf0-745b-bec2-ab29e4cbb7ba",
+    "new": "new",
+    "new-form": "new?type=import_dovuti",
+    "new-json": "new?type=callWebserviceEndpoint",
+    "definitions": "definitions",
+    "definition": "definitions/nightly",
+    "workers": "workers",
+    "admin-keys": "admin/keys",
+    "admin-tenant": "admin/tenant",
+    "admin-audit": "admin/audit",
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def filled(dev: Dev) -> dict[str, str]:
+    """A system with something of everything in it; the ids by what they stand for."""
+    for number in range(12):
+        submit(dev, "sleep", args={"seconds": 0.01, "fail": number % 4 == 0}, labels={"team": "payments"})
+    table = submit(dev, "sleep", args={"seconds": 0, "output_bytes": 200_000}, description="A large output")
+    stored = {"code": "nightly", "type": "echo", "name": "Every night", "schedule": {"cron": "30 2 * * *"}}
+    dev.post("/api/job-definitions", stored)
+    run = dev.post("/api/job-definitions/nightly/execute", {})
+    failed = submit(dev, "sleep", args={"seconds": 0, "fail": True})
+    ids = {
+        "finished": table["id"],
+        "failed": failed["id"],
+        "running": submit(dev, "sleep", args={"seconds": 600, "steps": 600}, description="A long one")["id"],
+        "waiting": submit(dev, run_at="2126-01-01T00:00:00Z")["id"],
+    }
+    for job_id in (table["id"], run["id"], failed["id"]):
+        ended(dev, job_id)
+    return ids
+
+
+async def grave_findings(page: Page) -> list[Any]:
+    found = (await Axe().run(page)).response["violations"]
+    grave = [one for one in found if one["impact"] in GRAVE]
+    return [(one["id"], node["target"], node.get("failureSummary")) for one in grave for node in one["nodes"]]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("device", "viewport"), [("desktop", DESKTOP), ("phone", PHONE)])
+async def test_every_page_is_accessible_fits_and_is_kept_as_a_picture(
+    opened: Open, filled: dict[str, str], theme: str, device: str, viewport: dict[str, int], dev: Dev
+) -> None:
+    SHOTS.mkdir(exist_ok=True)
+    faults: dict[str, list[Any]] = {}
+    async with opened(None, color_scheme=theme, viewport=viewport) as page:
+        await page.wait_for_selector("#key")
+        faults["login"] = await grave_findings(page)
+        await page.screenshot(path=SHOTS / f"login-{device}-{theme}.png")
+        await log_in(page, dev.admin_key)
+        for name, place in PLACES.items():
+            await go(page, place.format(**filled))
+            await page.wait_for_load_state("load")
+            faults[name] = await grave_findings(page)
+            if (width := await page.evaluate("document.documentElement.scrollWidth")) > viewport["width"]:
+                faults[name].append(f"{width} px wide")
+            await page.screenshot(path=SHOTS / f"{name}-{device}-{theme}.png")
+    assert {name: found for name, found in faults.items() if found} == {}
+
+
+async def test_windows_above_the_page_are_accessible(opened: Open, filled: dict[str, str]) -> None:
+    for theme in ("light", "dark"):
+        async with opened(color_scheme=theme) as page:
+            await page.keyboard.press("?")
+            await page.wait_for_selector("dialog[open]")
+            assert await grave_findings(page) == []
+            await page.keyboard.press("Escape")
+            await go(page, "admin/keys")
+            await page.click("text=New key")
+            await page.wait_for_selector("dialog[open]")
+            assert await grave_findings(page) == []
+            await page.keyboard.press("Escape")
+            await page.wait_for_selector("dialog", state="detached")
+            await go(page, f"jobs/{filled['finished']}")
+            await page.click("text=Links")
+            await page.wait_for_selector(".links form")
+            await page.click("text=curl")
+            assert await grave_findings(page) == []
