@@ -126,13 +126,18 @@ async def _there(found: list[str]) -> bool:
     return bool(found)
 
 
-async def test_what_goes_wrong_is_said_and_passes(page: Page) -> None:
-    await page.route("**/api/stats*", lambda route: route.abort())
+async def test_what_goes_wrong_is_said_and_passes(opened: Open) -> None:
     health = {"status": "ok", "checks": {"postgresql": "ok", "redis": "unavailable"}}
-    await page.route("**/readyz*", lambda route: route.fulfill(json=health))
-    await go(page, "workers")
-    await expect(page.locator(".banner")).to_be_visible()
-    await page.unroute("**/api/stats*")
-    await expect(page.locator(".banner")).to_contain_text("Redis is away", timeout=20_000)
-    await page.unroute("**/readyz*")
-    await expect(page.locator(".banner")).to_have_count(0, timeout=20_000)
+    async with opened(watched=False) as page:
+        for path in ("**/api/**", "**/readyz*"):
+            await page.route(path, lambda route: route.abort())
+        await go(page, "workers")
+        await expect(page.locator(".banner")).to_contain_text("be reached", timeout=20_000)
+        await expect(page.locator(".failure").first).to_contain_text("Try again")
+        await page.unroute("**/readyz*")
+        await page.route("**/readyz*", lambda route: route.fulfill(json=health))
+        await page.unroute("**/api/**")
+        await page.locator(".failure button").first.click()
+        await expect(page.locator(".banner")).to_contain_text("Redis is away", timeout=20_000)
+        await page.unroute("**/readyz*")
+        await expect(page.locator(".banner")).to_have_count(0, timeout=20_000)

@@ -1,12 +1,12 @@
 // The keyboard: / searches, j and k move, Enter opens, ? helps. A page says what its keys do while it is there.
-import { useEffect } from "./lib.js";
+import { useLayoutEffect } from "./lib.js";
 import { go } from "./router.js";
 import { helpShown } from "./parts/shell.js";
 
 const page = new Map();
 
 export function useKeys(keys) {
-  useEffect(() => {
+  useLayoutEffect(() => {
     for (const [key, act] of Object.entries(keys)) page.set(key, act);
     return () => {
       for (const [key, act] of Object.entries(keys)) if (page.get(key) === act) page.delete(key);

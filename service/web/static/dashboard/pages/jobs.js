@@ -80,8 +80,8 @@ export function Jobs() {
     setAll(false);
   };
   useKeys({
-    j: () => setAt(Math.min(at + 1, jobs.length - 1)),
-    k: () => setAt(Math.max(at - 1, 0)),
+    j: () => setAt((old) => Math.min(old + 1, jobs.length - 1)),
+    k: () => setAt((old) => Math.max(old - 1, 0)),
     Enter: () => jobs[at] && go(["jobs", jobs[at].id]),
     x: () => jobs[at] && toggle(jobs[at].id),
   });

@@ -26,7 +26,7 @@ function options(box, series, kind, format, onCursor) {
       { ...axis(format), space: 32 },
     ],
     series: [{}, ...series.map((one) => ({
-      label: one.label, stroke: colour(one.colour), width: 1.5, points: { show: kind === "line" && one.values.filter((value) => value !== null).length < FEW, size: 5 }, spanGaps: true,
+      label: one.label, stroke: colour(one.colour), width: 1.5, points: { show: kind === "line" && one.values.filter((value) => value !== null).length < FEW, size: 6, fill: colour(one.colour) }, spanGaps: true,
       ...(kind === "bars"
         ? { paths: UPlot.paths.bars({ size: [0.8, 24], radius: 0.15 }), fill: colour(one.colour) }
         : { fill: one.fill ? `${colour(one.colour)}22` : undefined }),

@@ -60,11 +60,11 @@ function Input({ schema, value, onChange, common }) {
   }
   if (schema.type === "integer" || schema.type === "number") {
     return html`<input ...${common} inputmode=${schema.type === "integer" ? "numeric" : "decimal"} pattern=${schema.type === "integer" ? "-?[0-9]+" : undefined}
-      placeholder=${hintOf(schema)} value=${value === undefined ? "" : String(value)} onChange=${(event) => onChange(number(event.target.value))} />`;
+      placeholder=${hintOf(schema)} value=${value === undefined ? "" : String(value)} onInput=${(event) => onChange(number(event.target.value))} />`;
   }
   if (schema.type === "string" && schema.format === "date-time") {
     return html`<input ...${common} type="datetime-local" step="1" value=${local(value)}
-      onChange=${(event) => onChange(event.target.value ? new Date(event.target.value).toISOString() : undefined)} />`;
+      onInput=${(event) => onChange(event.target.value ? new Date(event.target.value).toISOString() : undefined)} />`;
   }
   if (schema.type === "string") {
     const text = { ...common, value: value ?? "", maxlength: schema.maxLength, onInput: (event) => take(event.target.value) };

@@ -1,4 +1,4 @@
-import { html } from "../lib.js";
+import { html, useState } from "../lib.js";
 import { t } from "../i18n.js";
 import { Field } from "./field.js";
 
@@ -18,13 +18,13 @@ export function JobOptions({ value, onChange, errors, only = Object.keys(OPTIONS
     if (next === undefined) delete whole[name];
     onChange(whole);
   };
-  const text = Object.entries(value.labels || {}).map(([name, one]) => `${name}=${one}`).join("\n");
+  const [text, setText] = useState(() => Object.entries(value.labels || {}).map(([name, one]) => `${name}=${one}`).join("\n"));
   return html`
     ${only.map((name) => html`<${Field} key=${name} name=${name} schema=${{ ...OPTIONS[name], title: t(name) }} root=${{}} value=${value[name]}
       errors=${errors} at=${`#/${name}`} onChange=${set(name)} />`)}
     ${labels && html`<div class="field"><label for="f-labels"><span class="field-name">${t("labels")}</span></label>
       <textarea id="f-labels" rows="2" placeholder="team=payments" spellcheck=${false} value=${text}
-        onChange=${(event) => set("labels")(labelsOf(event.target.value))}></textarea>
+        onInput=${(event) => (setText(event.target.value), set("labels")(labelsOf(event.target.value)))}></textarea>
       <span class="hint">${t("labels_hint")}</span></div>`}`;
 }
 

@@ -27,7 +27,7 @@ export function ScheduleForm({ schedule, onChange, errors }) {
       <p class="examples">${EXAMPLES.map((one) => html`<button type="button" class="chip" key=${one} title=${one} onClick=${() => set("cron")(one)}>${inWords(one)}</button>`)}</p>
       <p class="said" aria-live="polite">${inWords(schedule.cron || "") || ""}</p>
       <div class="field"><label for="f-zone"><span class="field-name">${t("timezone")}</span></label>
-        <input id="f-zone" list="zones" value=${schedule.timezone} spellcheck=${false} onChange=${(event) => set("timezone")(event.target.value || "UTC")} />
+        <input id="f-zone" list="zones" value=${schedule.timezone} spellcheck=${false} onInput=${(event) => set("timezone")(event.target.value)} />
         <datalist id="zones">${["UTC", ...ZONES].map((zone) => html`<option key=${zone} value=${zone}></option>`)}</datalist>
         ${said.filter((one) => one.pointer === "#/schedule/timezone").map((one) => html`<span class="fault" role="alert">${one.detail}</span>`)}</div>
       <details class="options"><summary>${t("when_late")}</summary>
