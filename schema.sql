@@ -235,7 +235,7 @@ CREATE TYPE new_job AS (
     sub_category text, labels jsonb, client_request_id text, correlation_id text, idempotency_key text,
     can_rerun boolean, run_at timestamptz, expires_in integer, publish_link_access_scope text, notify json,
     root_id uuid, digest bytea, request_hash bytea, sealed_args text, options json, key_id uuid, address text,
-    request_id text, traceparent text
+    request_id text, traceparent text, action text, is_scheduled boolean
 );
 
 CREATE TYPE settlement AS (
@@ -335,11 +335,14 @@ CREATE TABLE job_requests (                            -- what was asked for: wi
     options                    json,                   -- of its definition: {skip_notification, send_completion_email, …}
     root_id                    uuid,                   -- first of a chain of reruns as new jobs
     traceparent                text,                   -- of the request that made it (W3C Trace Context)
+    action                     text,                   -- what of its type or definition was asked for, in a client's word
+    is_scheduled               boolean NOT NULL DEFAULT false,  -- a schedule made it, and nobody asked
     modified_by                text NOT NULL
 );
 CREATE INDEX job_requests_of_file ON job_requests (attachment_file_id) WHERE attachment_file_id IS NOT NULL;
 CREATE INDEX job_requests_by_client_request ON job_requests (tenant_id, client_request_id) WHERE client_request_id IS NOT NULL;
 CREATE INDEX job_requests_by_correlation ON job_requests (tenant_id, correlation_id) WHERE correlation_id IS NOT NULL;
+CREATE INDEX job_requests_by_root ON job_requests (tenant_id, root_id) WHERE root_id IS NOT NULL;
 CREATE INDEX job_requests_by_label ON job_requests USING gin (labels jsonb_path_ops) WHERE labels <> '{}';
 CREATE INDEX job_requests_that_notify ON job_requests (job_id) WHERE notify IS NOT NULL OR options IS NOT NULL;
 CREATE INDEX job_requests_by_idempotency_key ON job_requests (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL;

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 NOON = datetime(2026, 10, 22, 12, tzinfo=UTC)
 REQUEST = (
     "args", "description", "category", "sub_category", "labels", "client_request_id", "correlation_id",
-    "idempotency_key", "run_at",
+    "idempotency_key", "run_at", "root_id", "action", "is_scheduled",
 )  # fmt: skip
 
 PUT_JOB = """
@@ -73,6 +73,7 @@ async def put(pool: asyncpg.Pool, status: str = "pending", **given: Any) -> str:
         "labels": {},
         "can_rerun": True,
         "publish_link_access_scope": "private",
+        "is_scheduled": False,
         "modified_by": job["created_by"],
         **asked,
     }

@@ -34,6 +34,7 @@ def new_job(type_: str = "echo", args: dict[str, Any] | None = None, **facts: An
         "labels": "{}",
         "can_rerun": True,
         "publish_link_access_scope": "private",
+        "is_scheduled": False,
     }
     return NewJob(**(plain | facts))
 

@@ -191,7 +191,15 @@ def scheduled_job(scheduler: Scheduler, row: Row, job_id: UUID) -> NewJob:
     args = filled_in(job_type.params, ask["args"])
     kept = keep_args(scheduler.sealer, job_type.params, args, place_of(row["tenant_id"], job_id))
     return new_job(
-        job_id, row["tenant_id"], row["created_by"], ask, job_type, definition, kept, definition.attached()
+        job_id,
+        row["tenant_id"],
+        row["created_by"],
+        ask,
+        job_type,
+        definition,
+        kept,
+        definition.attached(),
+        is_scheduled=True,
     )
 
 

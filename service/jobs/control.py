@@ -157,6 +157,7 @@ async def rerun_as_new(
         "address": origin.address,
         "request_id": origin.request_id,
         "traceparent": origin.traceparent,
+        "is_scheduled": False,
     }
     fresh |= await _args_of(core, row, principal.tenant_id, fresh["id"])
     job = NewJob(**{name: fresh[name] if name in fresh else row[name] for name in NewJob._fields})

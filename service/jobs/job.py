@@ -30,17 +30,14 @@ STATUS_TEXTS = {
 
 def job_view(row: Row, link_url: LinkUrl) -> dict[str, Any]:
     """The whole job of CONTRACT section 2; `link_url` makes the address of its publish link."""
-    status = row["status"]
     return {
         "id": row["id"],
         "number": row["number"],
         "version": row["version"],
         "type": row["type"],
         "definition": row["definition"],
-        "status": status,
-        "status_text": row["status_text"]
-        if status == Status.RUNNING and row["status_text"]
-        else STATUS_TEXTS[status],
+        "status": row["status"],
+        "status_text": status_text(row),
         "percent_completed": row["percent_completed"],
         "running_output": row["running_output"],
         "attachment": attachment_view(row),
@@ -78,6 +75,12 @@ def job_view(row: Row, link_url: LinkUrl) -> dict[str, Any]:
         "updated_at": row["updated_at"],
         "purge_at": row["purge_at"],
     }
+
+
+def status_text(row: Row) -> str:
+    """What a running job says of itself in a few words; else its status."""
+    said: str | None = row["status_text"] if row["status"] == Status.RUNNING else None
+    return said or STATUS_TEXTS[row["status"]]
 
 
 def attachment_view(row: Row) -> dict[str, Any] | None:

@@ -60,7 +60,10 @@ class AttachmentRule:
 
 @dataclass(frozen=True, slots=True)
 class JobType:
-    """One installed type. `run` gets a JobContext; `timeout_seconds` and `max_attempts` are defaults of its jobs."""
+    """One installed type. `run` gets a JobContext; `timeout_seconds` and `max_attempts` are defaults of its jobs.
+
+    `revision` counts what became of it: from 1, and one more with each change that its users should know of.
+    """
 
     code: str
     name: str
@@ -77,6 +80,7 @@ class JobType:
     can_rerun: bool = True
     retry_seconds: float = 2.0
     example: Mapping[str, Any] = field(default_factory=dict)
+    revision: int = 1
 
     @property
     def needs_attachment(self) -> bool:

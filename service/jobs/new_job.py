@@ -28,6 +28,8 @@ def new_job(
     request_hash: bytes | None = None,
     key_id: UUID | None = None,
     origin: Origin = NOWHERE,
+    action: str | None = None,
+    is_scheduled: bool = False,
 ) -> NewJob:
     """`ask` is a JobIn, `attached` what attach.keep has given; what is left open is the type's to say."""
     return NewJob(
@@ -67,4 +69,6 @@ def new_job(
         address=origin.address,
         request_id=origin.request_id,
         traceparent=origin.traceparent,
+        action=action,
+        is_scheduled=is_scheduled,
     )

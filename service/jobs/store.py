@@ -49,6 +49,8 @@ class NewJob(NamedTuple):
     address: str | None = None
     request_id: str | None = None
     traceparent: str | None = None
+    action: str | None = None
+    is_scheduled: bool = False
 
 
 INSERT = """
@@ -75,11 +77,11 @@ WITH input AS (
                               attachment_mime_type, description, category, sub_category, labels, client_request_id,
                               correlation_id, idempotency_key, can_rerun, run_at, expires_in,
                               publish_link_access_scope, notify, root_id, modified_by, sealed_args, options,
-                              traceparent)
+                              traceparent, action, is_scheduled)
     SELECT id, tenant_id, args, attachment_file_id, attachment_url, attachment_name, attachment_mime_type,
            description, category, sub_category, labels, client_request_id, correlation_id, idempotency_key,
            can_rerun, run_at, expires_in, publish_link_access_scope, notify, root_id, created_by, sealed_args,
-           options, traceparent
+           options, traceparent, action, is_scheduled
     FROM fresh
 ), kept AS (
     UPDATE files SET expires_at = NULL
@@ -210,11 +212,12 @@ SELECT jobs.id, jobs.number, jobs.tenant_id, jobs.version, jobs.type, jobs.defin
        jobs.priority, jobs.worker_tag, jobs.run, jobs.attempt, jobs.claim, jobs.max_attempts, jobs.timeout_seconds,
        jobs.due_at, jobs.start_by, jobs.cancel_requested_at, jobs.percent_completed, jobs.running_output,
        jobs.status_text, jobs.response_type, jobs.output, jobs.error, jobs.created_by, jobs.created_at,
-       jobs.updated_at, jobs.started_at, jobs.terminated_at, jobs.purge_at,
+       jobs.updated_at, jobs.started_at, jobs.terminated_at, jobs.purge_at, jobs.worker_id,
        asked.args, asked.attachment_file_id, asked.attachment_url, asked.attachment_name, asked.attachment_mime_type,
        asked.description, asked.category, asked.sub_category, asked.labels, asked.client_request_id,
        asked.correlation_id, asked.idempotency_key, asked.can_rerun, asked.run_at, asked.expires_in,
        asked.publish_link_access_scope, asked.notify, asked.options, asked.root_id, asked.modified_by,
+       asked.action, asked.is_scheduled,
        files.size AS attachment_size, files.sha256 AS attachment_sha256,
        links.id AS link_id, links.created_at AS link_created_at, links.expires_at AS link_expires_at,
        published.outputs

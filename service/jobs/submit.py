@@ -48,9 +48,11 @@ _JOB_IN, _ATTACHMENT_IN = JobIn(), AttachmentIn()
 
 
 class Submission(NamedTuple):
-    """A body as it came; `upload` is the file of a multipart request, `scope` whose idempotency rules hold.
+    """A body as it came; `upload` is the file of a multipart request, `origin` where it came from, for the audit.
 
-    `origin` is where it came from, for the audit.
+    `needs` is the permission to submit so. `scope` is whose idempotency rules hold: keys of different ones never meet.
+    With `by_key_alone` a key that is known stands for its job whatever else is asked now, be it nonsense.
+    `action` is kept with the job, and means nothing here.
     """
 
     body: Any
@@ -58,6 +60,9 @@ class Submission(NamedTuple):
     upload: Upload | None = None
     scope: str = "native"
     origin: Origin = NOWHERE
+    needs: Permission = Permission.JOBS_CREATE
+    by_key_alone: bool = False
+    action: str | None = None
 
 
 class Submitted(NamedTuple):
@@ -80,8 +85,8 @@ async def submit_job(core: Core, principal: Principal, submission: Submission) -
 
 
 async def _submit(core: Core, principal: Principal, submission: Submission) -> Submitted:
-    if not principal.may(Permission.JOBS_CREATE):
-        raise Forbidden("this needs the permission jobs:create")
+    if not principal.may(submission.needs):
+        raise Forbidden(f"this needs the permission {submission.needs}")
     asked = submission.body
     definition = await _definition(core, principal, asked)
     if definition is not None:
@@ -101,10 +106,14 @@ async def _submit(core: Core, principal: Principal, submission: Submission) -> S
         digest = key_digest(
             submission.scope, principal.tenant_id, principal.name, ask["definition"] or job_type.code, key
         )
-        hashes = request_hashes(
-            asked,
-            submission.upload.blob.sha256 if submission.upload else None,
-            core.settings.secret_keys if has_secret_args else (),
+        hashes = (
+            (digest,)
+            if submission.by_key_alone
+            else request_hashes(
+                asked,
+                submission.upload.blob.sha256 if submission.upload else None,
+                core.settings.secret_keys if has_secret_args else (),
+            )
         )
         if given is not None and (replay := await _replay(core, principal, digest, hashes)):
             if submission.upload:
@@ -133,6 +142,7 @@ async def _submit(core: Core, principal: Principal, submission: Submission) -> S
         request_hash=hashes[0] if hashes else None,
         key_id=principal.key_id,
         origin=submission.origin,
+        action=submission.action,
     )
     submitted = None
     try:
@@ -285,6 +295,14 @@ def _load_args(job_type: JobType, args: dict[str, Any]) -> None:
         load(job_type.params, args, "#/args")
 
 
+async def job_of_key(
+    core: Core, principal: Principal, scope: str, subject: str, key: str
+) -> Submitted | None:
+    """The job that the caller's key stands for in a scope where keys alone count; None while it is free."""
+    digest = key_digest(scope, principal.tenant_id, principal.name, subject, key)
+    return await _replay(core, principal, digest, (digest,))
+
+
 async def _replay(
     core: Core, principal: Principal, digest: bytes, hashes: Sequence[bytes]
 ) -> Submitted | None:
@@ -335,5 +353,6 @@ _BEGINNINGS: dict[str, Any] = {
         "terminated_at",
         "cancel_requested_at",
         "purge_at",
+        "worker_id",
     )
 )

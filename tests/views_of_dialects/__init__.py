@@ -6,6 +6,7 @@ from aiohttp import ClientSession
 
 from views_of_dialects.aims360 import Aims360
 from views_of_dialects.conscia import Conscia
+from views_of_dialects.dataone import DataOne
 from views_of_dialects.opencity import OpenCity
 from views_of_dialects.view import View
 
@@ -15,5 +16,6 @@ VIEWS: Mapping[str, Callable[[ClientSession], View]] = {
     "opencity": OpenCity,
     "conscia": Conscia,
     "aims360": Aims360,
+    "dataone": DataOne,
 }
 """By the name of the dialect."""
