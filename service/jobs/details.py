@@ -1,7 +1,7 @@
 """GET /api/stats/details: what charts are drawn from, which types fail, and what each queue holds.
 
-The cost is bounded whatever the window holds: of each step the latest 500 ends are read, and where there were more, its
-pace and its shares are theirs (`sampled`). Failures are counted among the newest 10,000 failed jobs. Who may not read
+The cost is bounded whatever the window holds: of each step the latest 200 ends are read, and where there were more, its
+pace and its shares are theirs (`sampled`). Failures are counted among the newest 2,000 failed jobs. Who may not read
 all jobs is told of their own alone, the newest 10,000.
 """
 
@@ -20,7 +20,7 @@ from service.jobs.stats import Stats, StatsIn, answer_of
 from service.web.payload import query
 
 MOST_STEPS = 120
-MOST_OF_A_STEP = 500
+MOST_OF_A_STEP = 200
 
 ENDS = """
 SELECT steps.until, ended.*
@@ -36,7 +36,7 @@ CROSS JOIN LATERAL (
            extract(epoch FROM steps.until - min(terminated_at))::float8 AS span
     FROM (SELECT status, due_at, started_at, terminated_at FROM jobs
           WHERE tenant_id = $1 AND terminated_at > steps.since AND terminated_at <= steps.until
-          ORDER BY terminated_at DESC LIMIT 500) AS latest
+          ORDER BY terminated_at DESC LIMIT 200) AS latest
 ) AS ended
 ORDER BY steps.until
 """
@@ -45,7 +45,7 @@ FAILING = """
 SELECT type, count(*) AS failed, (array_agg(error ->> 'code' ORDER BY created_at DESC))[1] AS error_code
 FROM (SELECT type, error, created_at FROM jobs
       WHERE tenant_id = $1 AND status = 'failed' AND created_at > now() - make_interval(secs => $2)
-      ORDER BY created_at DESC LIMIT 10000) AS latest
+      ORDER BY created_at DESC LIMIT 2000) AS latest
 GROUP BY type ORDER BY failed DESC, type LIMIT 10
 """
 

@@ -136,7 +136,7 @@ WORDS = {
     "Point.at": "When the step ends.",
     "ended": "How many jobs ended in it.",
     "failed": "How many of them failed.",
-    "sampled": "Whether these numbers are those of its latest 500 ends, and of their pace.",
+    "sampled": "Whether these numbers are those of its latest 200 ends, and of their pace.",
     "wait_p50": "From due to started: half took no longer; null without any.",
     "wait_p95": "From due to started: of 100, 95 took no longer; null without any.",
     "run_p50": "From started to ended: half took no longer; null without any.",

@@ -111,6 +111,15 @@ async def test_an_operator_finds_what_fails_and_runs_all_of_it_again(page: Page,
     await page.locator(".lines a", has_text="sleep").first.click()
     await settled(page)
     assert "status=failed" in page.url
+    await page.locator(".jobs tbody a").first.click()
+    await expect(page.locator(".error-text")).to_have_text("The job was told to fail.")
+    await page.click("text=Edit and run")
+    await page.get_by_label("Fail").uncheck()
+    await page.click("text=Submit")
+    await expect(page.locator(".job-head")).to_contain_text("Finished")
+    for _ in range(3):
+        await page.go_back()
+    await settled(page)
     await page.get_by_role("combobox", name="Search jobs").fill("batch=walk")
     await page.keyboard.press("Enter")
     await settled(page)
