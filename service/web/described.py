@@ -122,7 +122,7 @@ REQUEST_HEADERS: Mapping[str, Mapping[str, Any]] = {
         example="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     ),
     "X-Customer-Code": _text(
-        "The code of the token's tenant; any other is refused with 403.", example="default"
+        "The code of the token's tenant; any other is refused with 403.", minLength=1, example="default"
     ),
     "Idempotency-Key": _text(
         "The same key with the same request gives the same job again; with another request it is refused.",
