@@ -99,7 +99,7 @@ _QUEUED = answer(
     },
     "The job is in the queue.",
 )
-_METADATA = {200: Answer("The EDMX document.", {"application/xml": _STRING}, None, ("OData-Version",))}
+_METADATA = {200: Answer("The EDMX document.", {"application/xml": _STRING})}
 _EXPORT = {
     "exportType": "View",
     "exportDataSettings": {"Source": "5f0c3c1e-6f0b-4a0e-9f39-1d1b7a6a2a11", "viewName": "Open dues"},
@@ -112,12 +112,19 @@ _OF_A_FILE = (NotReady, Gone, RangeNotSatisfiable, PreconditionFailed)
 
 def _list(id_: str, summary: str, tag: str, kind: EntitySet) -> Operation:
     example = {"@odata.context": f"https://jobs.example.org{kind.root}/$metadata#{kind.name}", "value": []}
-    answers = {200: answer(_page(kind), example, "A page.", "OData-Version")}
+    answers = {200: answer(_page(kind), example, "A page.")}
     return Operation(id_, summary, tag, answers, more_query=_OPTIONS, errors=(wire.Unsupported,))
 
 
 OPERATIONS: Mapping[Handler, Operation] = {
     routes.list_jobs: _list("aims360_list_jobs", "List jobs", "Jobs", entities.JOBS),
+    routes.count_jobs: Operation(
+        "aims360_count_jobs",
+        "Count jobs",
+        "Jobs",
+        {200: Answer("The number.", {"text/plain": {"type": "string"}})},
+        more_query=_OPTIONS[:1],
+    ),
     routes.jobs_metadata: Operation("aims360_jobs_metadata", "What a job is", "Jobs", _METADATA),
     routes.rerun: Operation(
         "aims360_rerun",

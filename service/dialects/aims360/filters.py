@@ -4,21 +4,19 @@ Every piece of the text is written here or in entities.py; what a client sends g
 Null is as in OData: `eq` and `ne` compare it like a value, an order with it is false, of a function it makes null.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time
-from decimal import Decimal
 from typing import Any
 
 from odata_query import ast
 
-from service.dialects.aims360.entities import LONG, REAL, TEXT, TIME, WHOLE, Property
+from service.dialects.aims360.entities import TEXT, Property
+from service.dialects.aims360.literals import SQL_TYPES, value_of
 from service.dialects.aims360.parse import parse
 from service.dialects.aims360.wire import read_id
 from service.errors import Malformed
 
 DEEPEST = 100  # conditions in each other, `not not not …` among them
-LARGEST = Decimal(10) ** 30
 _OPERATORS: Mapping[type, str] = {
     ast.Eq: "=",
     ast.NotEq: "<>",
@@ -37,7 +35,6 @@ _TAKES = (
     "$filter: takes comparisons of a property with a value, contains, startswith, endswith of a property and a text, "
     "and, or, not"
 )
-SQL_TYPES = {TEXT: "text", WHOLE: "numeric", LONG: "numeric", REAL: "float8", TIME: "timestamptz"}
 
 
 @dataclass(slots=True)
@@ -110,7 +107,7 @@ class _Writer:
     def compare(self, found: Property, operator: str, literal: object) -> str:
         if isinstance(literal, ast.Null):
             return {"=": f"({found.sql} IS NULL)", "<>": f"({found.sql} IS NOT NULL)"}.get(operator, "FALSE")
-        value = _value(found, literal)
+        value = value_of(found, literal)
         if operator in ("=", "<>") and (found.words or found.key):
             same = self.equal_any(found, [value])
             return same if operator == "=" else f"(NOT {same})"
@@ -122,7 +119,7 @@ class _Writer:
         return _known(found, f"({found.sql}){collation} {operator} {bound}")
 
     def any_of(self, found: Property, items: Sequence[object]) -> str:
-        wanted = [_value(found, one) for one in items if not isinstance(one, ast.Null)]
+        wanted = [value_of(found, one) for one in items if not isinstance(one, ast.Null)]
         same = self.equal_any(found, wanted)
         return same if len(wanted) == len(items) else f"({same} OR {found.sql} IS NULL)"
 
@@ -172,66 +169,3 @@ def _alike(node: ast.BoolOp) -> list[object]:
         parts.append(left.right)
         left = left.left
     return [left, *reversed(parts)]
-
-
-def _value(found: Property, literal: object) -> Any:
-    """The value of a literal that fits the property. Raises Malformed."""
-    try:
-        read = _READERS[found.type](literal)
-        if read is not None:
-            return read
-    except (ValueError, OverflowError, ArithmeticError):
-        pass
-    raise Malformed(f"$filter: {found.name} is compared with {_EXPECTED[found.type]}")
-
-
-def _text(literal: object) -> str | None:
-    match literal:
-        case ast.String(text):
-            return str(text)
-        case ast.GUID(text):
-            return str(text).upper()
-    return None
-
-
-def _number(literal: object) -> Decimal | None:
-    sign = 1
-    if isinstance(literal, ast.UnaryOp) and isinstance(literal.op, ast.USub):
-        sign, literal = -1, literal.operand
-    if not isinstance(literal, ast.Integer | ast.Float):
-        return None
-    number = sign * Decimal(literal.val)
-    if abs(number) > LARGEST or (number and abs(number) < 1 / LARGEST):
-        raise OverflowError
-    return number
-
-
-def _real(literal: object) -> float | None:
-    number = _number(literal)
-    return None if number is None else float(number)
-
-
-def _moment(literal: object) -> datetime | None:
-    match literal:
-        case ast.Date():
-            return datetime.combine(literal.py_val, time(), UTC)
-        case ast.DateTime():
-            moment = literal.py_val
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    return None
-
-
-_READERS: Mapping[str, Callable[[object], Any]] = {
-    TEXT: _text,
-    WHOLE: _number,
-    LONG: _number,
-    REAL: _real,
-    TIME: _moment,
-}
-_EXPECTED = {
-    TEXT: "a text: 'in single quotes'",
-    WHOLE: "a number",
-    LONG: "a number",
-    REAL: "a number",
-    TIME: "a time: 2019-06-07T06:08:19.640Z",
-}

@@ -11,7 +11,8 @@ from uuid import UUID
 from multidict import MultiMapping
 
 from service.dialects.aims360.entities import TEXT, EntitySet, Property
-from service.dialects.aims360.filters import SQL_TYPES, Values, condition, filterable
+from service.dialects.aims360.filters import Values, condition, filterable
+from service.dialects.aims360.literals import SQL_TYPES
 from service.dialects.aims360.wire import Unsupported
 from service.errors import Malformed
 

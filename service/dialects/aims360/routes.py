@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
+from multidict import MultiDict
 
 from service.access.audit import origin_of
 from service.access.middleware import entitled, open_to_all, principal_of
@@ -74,6 +75,18 @@ def _listed(
     if page.following is not None:
         envelope["@odata.nextLink"] = f"{address}/{kind.name}?{page.following}"
     return json_response(envelope, headers=ODATA)
+
+
+async def count_jobs(request: web.Request) -> web.Response:
+    """GET /jobsmanagement/odata/v1.0/backgroundjob/$count: how many jobs there are by $filter, as a plain number."""
+    asked = MultiDict((("$count", "true"), ("$top", "0")))
+    asked.extend((name, text) for name, text in request.query.items() if name.lower() == "$filter")
+    secrets = request.app[SETTINGS].secret_keys
+    async with request.app[LISTS].connection() as connection:
+        page = await listing.page(
+            connection, entities.JOBS, principal_of(request), asked, descriptions_of(request), secrets
+        )
+    return web.Response(text=str(page.counted), headers=ODATA)
 
 
 async def jobs_metadata(_: web.Request) -> web.Response:
@@ -162,6 +175,7 @@ async def _job(request: web.Request, name: str) -> Row:
 
 routes = (
     web.get(f"{wire.JOBS}/backgroundjob", list_jobs),
+    web.get(f"{wire.JOBS}/backgroundjob/$count", count_jobs),
     web.get(f"{wire.JOBS}/$metadata", jobs_metadata),
     web.post("/jobsmanagement/v1.0/backgroundjob/{jobID}/rerun", rerun),
     web.get(f"{wire.DOCUMENTS}/aimsdocument", list_documents),

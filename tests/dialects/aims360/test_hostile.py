@@ -152,6 +152,22 @@ def test_no_number_reaches_the_text_of_a_statement(number: Any) -> None:
     assert values.given == [number]
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("(" * 32 + "true" + ")" * 32, "(" * 33 + "true" + ")" * 33),
+        ("not " * 100 + "true", "not " * 101 + "true"),
+        ("true".ljust(8_000), "true".ljust(8_001)),
+        ("percentCompleted lt 1e30", "percentCompleted lt 1e31"),
+        ("true" + " and true" * 800, "true" + " and true" * 890),
+    ],
+)
+def test_a_filter_has_bounds(right: str, wrong: str) -> None:
+    assert condition(right, SET.by_name, Values(8))
+    with pytest.raises(Malformed):
+        condition(wrong, SET.by_name, Values(8))
+
+
 WORDS = (
     "jobStatus", "'x'", " eq ", " and ", "not ", "(", ")", ",", " in ", "5", "null", "contains(", "true", "/", ":", " ",
 )  # fmt: skip

@@ -173,6 +173,7 @@ async def test_a_public_client_of_odata_reads_the_metadata_and_filters(
                     for one in query.filter(job.percentCompleted > 10).filter(job.createdBy == "bob").all()
                 ],
                 "ordered": [one.createdDate for one in query.order_by(job.createdDate.desc()).limit(5).all()],
+                "counted": query.filter(job.jobStatus == "Failed").count(),
                 "selected": query.select(job.jobID, job.canReRun).limit(1).all(),
                 "pages": len(query.filter(job.createdBy == "admin").all()),
                 "one": query.get(many[0]["jobID"]).jobStatusText,
@@ -185,6 +186,7 @@ async def test_a_public_client_of_odata_reads_the_metadata_and_filters(
     found = await asyncio.to_thread(ask)
     every = await everything(api)
     assert set(found["failed"]) == {job["jobID"] for job in every if job["jobStatus"] == "Failed"}
+    assert found["counted"] == len(found["failed"]) == len(set(found["failed"]))
     assert set(found["searched"]) == {job["jobID"] for job in many if "It's" in (job["categoryName"] or "")}
     assert set(found["both"]) == {
         job["jobID"] for job in many if job["percentCompleted"] > 10 and job["createdBy"] == "bob"
