@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench schema lock
+.PHONY: help run test check faults bench schema lock
 
 # The first Python on the PATH that is 3.11 or newer; asked to start, since a shim may exist without its Python.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
@@ -38,6 +38,9 @@ check: .venv/dev.lock  ## style, types, import directions, dependencies, and the
 	@$(BIN)/lint-imports
 	@$(BIN)/deptry .
 	@test ! -e .coverage || $(BIN)/coverage report --fail-under=$(COVERAGE_FLOOR)
+
+faults: .venv/dev.lock  ## break everything at full size (hours; ARGS="-k redis" for some) and write docs/faults.md
+	@LAVORI_FAULTS=full LAVORI_FAULTS_REPORT=docs/faults.md $(BIN)/python -m pytest -m fault $(ARGS)
 
 bench: .venv/dev.lock  ## measure this machine (ARGS="import http" for some, ARGS=--help for more)
 	@$(BIN)/python -m benchmarks $(ARGS)

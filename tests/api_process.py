@@ -20,11 +20,16 @@ ROOT = Path(__file__).parents[1]
 
 
 class ApiProcess:
-    """`python -m service serve` at a port that it keeps when it is started again."""
+    """`python -m service serve` at a port that it keeps when it is started again; `module` stands in for `service`."""
 
     def __init__(
-        self, settings: Settings, port: int | None = None, environ: Mapping[str, str] | None = None
+        self,
+        settings: Settings,
+        port: int | None = None,
+        environ: Mapping[str, str] | None = None,
+        module: str = "service",
     ) -> None:
+        self.module = module
         assert settings.database_url is not None
         assert settings.redis_url is not None
         assert settings.admin_key is not None
@@ -49,7 +54,7 @@ class ApiProcess:
     def _start(self) -> "subprocess.Popen[bytes]":
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "service", "serve"],
+                [sys.executable, "-m", self.module, "serve"],
                 cwd=ROOT,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
@@ -102,6 +107,17 @@ class ApiProcess:
             while (code := self._process.poll()) is None:
                 await asyncio.sleep(0.01)
         return code
+
+    def start_again_if_ended(self) -> bool:
+        """As a supervisor does; answers whether it had ended."""
+        if self._process.poll() is None:
+            return False
+        self._process = self._start()
+        return True
+
+    def set(self, **environ: str) -> None:
+        """Change the environment of those that are started from now on."""
+        self._environ |= environ
 
     async def kill_and_start_again(self) -> None:
         """Kill -9, and start another one as a supervisor does."""

@@ -10,6 +10,11 @@ import pytest
 import pytest_asyncio
 import redis.asyncio
 
+from fault_report import (  # noqa: F401 - hooks, which pytest finds here
+    pytest_generate_tests,
+    pytest_runtest_makereport,
+    pytest_sessionfinish,
+)
 from service.db.migrate import migrate
 from service.db.pool import create_pool
 from service.dev.embedded import Servers, embedded_servers

@@ -18,9 +18,12 @@ ROOT = Path(__file__).parents[1]
 
 
 class WorkerProcess:
-    """`python -m service worker`, with the job types of engine_jobs.py."""
+    """`python -m service worker`, with the job types of engine_jobs.py; `module` stands in for `service`."""
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, settings: Settings, environ: Mapping[str, str] | None = None, module: str = "service"
+    ) -> None:
+        self.module = module
         assert settings.database_url is not None
         assert settings.redis_url is not None
         ours = {
@@ -44,7 +47,7 @@ class WorkerProcess:
     def _start(self) -> "subprocess.Popen[bytes]":
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "service", "worker"],
+                [sys.executable, "-m", self.module, "worker"],
                 cwd=ROOT,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
@@ -79,16 +82,26 @@ class WorkerProcess:
         """Wait for its end."""
         return self._process.wait(seconds)
 
-    def kill_and_start_again(self) -> None:
-        """Kill -9, and start another one as a supervisor does."""
+    def kill(self) -> None:
+        """Kill -9."""
         self._process.kill()
         self._process.wait()
+
+    def kill_and_start_again(self) -> None:
+        """Kill -9, and start another one as a supervisor does."""
+        self.kill()
         self._process = self._start()
 
-    def start_again_if_ended(self) -> None:
-        """As a supervisor does."""
-        if self._process.poll() is not None:
-            self._process = self._start()
+    def start_again_if_ended(self) -> bool:
+        """As a supervisor does; answers whether it had ended."""
+        if self._process.poll() is None:
+            return False
+        self._process = self._start()
+        return True
+
+    def set(self, **environ: str) -> None:
+        """Change the environment of those that are started from now on."""
+        self._environ |= environ
 
 
 class OwnRedis:

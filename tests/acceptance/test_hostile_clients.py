@@ -53,6 +53,7 @@ async def p99_of_polls(client: ClientSession, path: str, seconds: float) -> floa
     return sorted(took)[int(len(took) * 0.99)]
 
 
+@pytest.mark.fault("F31", "300 half-sent requests beside an honest client")
 async def test_who_does_not_finish_a_request_is_hung_up_on_and_costs_others_nothing(
     settings: Settings, process: ApiProcess
 ) -> None:
@@ -127,6 +128,7 @@ async def refusal_of(
     return status, sent
 
 
+@pytest.mark.fault("F32", "bodies without end, against their limit and memory")
 async def test_a_body_without_end_is_refused_at_its_limit_in_little_memory(
     settings: Settings, process: ApiProcess
 ) -> None:
@@ -143,6 +145,7 @@ async def test_a_body_without_end_is_refused_at_its_limit_in_little_memory(
     assert process.memory - before < ALLOWED, f"{(process.memory - before) / MIB:.0f} MiB more"
 
 
+@pytest.mark.fault("F32", "JSON that is too deep, or no UTF-8")
 async def test_json_that_is_too_deep_or_no_utf8_is_malformed(settings: Settings, process: ApiProcess) -> None:
     before = process.memory
     bodies = (
@@ -168,6 +171,7 @@ async def test_json_that_is_too_deep_or_no_utf8_is_malformed(settings: Settings,
     assert process.memory - before < ALLOWED
 
 
+@pytest.mark.fault("F17", "2,000 requests at once, of five kinds, on one pool")
 async def test_two_thousand_requests_at_once_are_answered_in_time_or_sent_away(
     settings: Settings, process: ApiProcess
 ) -> None:
@@ -202,6 +206,7 @@ async def test_two_thousand_requests_at_once_are_answered_in_time_or_sent_away(
         assert (await ask(client, "GET", f"/api/jobs/{job_ids[0]}")).status == 200
 
 
+@pytest.mark.fault("F31", "slow readers of downloads beside an honest client")
 async def test_slow_readers_of_downloads_cost_others_nothing(settings: Settings, process: ApiProcess) -> None:
     async with process.session() as client:
         stored = await ask(client, "POST", "/api/attachments?name=x.bin", data=io.BytesIO(b"\0" * 8 * MIB))

@@ -127,6 +127,7 @@ async def wait_for_workers(pool: asyncpg.Pool, count: int) -> None:
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.fault("F24", "a job type that ends its worker (os._exit), beside twelve others")
 async def test_a_job_that_takes_its_worker_down_fails_and_harms_no_other(
     pool: asyncpg.Pool, settings: Settings
 ) -> None:
@@ -146,6 +147,7 @@ async def test_a_job_that_takes_its_worker_down_fails_and_harms_no_other(
         assert (await row_of(pool, job_id))["status"] == "finished"
 
 
+@pytest.mark.fault("F23", "a job type that keeps the event loop from turning for two leases")
 async def test_a_job_that_blocks_the_loop_for_two_leases_keeps_its_lease(
     pool: asyncpg.Pool, settings: Settings
 ) -> None:
@@ -156,6 +158,7 @@ async def test_a_job_that_blocks_the_loop_for_two_leases_keeps_its_lease(
     assert (row["status"], row["claim"]) == ("finished", 1)
 
 
+@pytest.mark.fault("F20", "SIGTERM of a worker with a job that ends in time")
 async def test_a_job_on_a_worker_that_is_told_to_go_is_finished_in_time(
     pool: asyncpg.Pool, settings: Settings
 ) -> None:
@@ -167,6 +170,7 @@ async def test_a_job_on_a_worker_that_is_told_to_go_is_finished_in_time(
     assert await outcomes_of(pool, job_id) == [(1, 1, "finished")]
 
 
+@pytest.mark.fault("F20", "SIGTERM of a worker with a job that outlives the drain time")
 async def test_a_job_that_outlives_the_drain_time_is_handed_back_uncounted_and_runs_elsewhere(
     pool: asyncpg.Pool, settings: Settings
 ) -> None:
@@ -184,6 +188,7 @@ async def test_a_job_that_outlives_the_drain_time_is_handed_back_uncounted_and_r
     assert (row["attempt"], row["crashes"]) == (1, 0)
 
 
+@pytest.mark.fault("F22", "SIGSTOP of a worker for two leases, then SIGCONT")
 async def test_a_worker_that_was_frozen_for_two_leases_changes_nothing_when_it_wakes(
     pool: asyncpg.Pool, settings: Settings, effects: None
 ) -> None:

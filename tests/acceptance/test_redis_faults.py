@@ -6,6 +6,7 @@ import time
 from uuid import UUID
 
 import asyncpg
+import pytest
 import redis.asyncio
 from aiohttp import ClientSession
 
@@ -23,6 +24,7 @@ async def submit(api: ClientSession) -> tuple[float, UUID]:
     return time.monotonic() - began, UUID(made["id"])
 
 
+@pytest.mark.fault("F04", "FLUSHALL with 1,000 pending jobs")
 async def test_after_a_flush_of_redis_every_pending_job_runs(
     api_on_own_redis: ClientSession, pool: asyncpg.Pool, on_own_redis: Settings, own_redis: OwnRedis
 ) -> None:
@@ -37,6 +39,7 @@ async def test_after_a_flush_of_redis_every_pending_job_runs(
     assert await pool.fetchval("SELECT count(*) FROM jobs WHERE status = 'finished' AND claim = 1") == 1_000
 
 
+@pytest.mark.fault("F05", "Redis stopped for 10 s under submits")
 async def test_while_redis_is_stopped_jobs_are_taken_and_started_and_then_arq_is_taken_up_again(
     api_on_own_redis: ClientSession, pool: asyncpg.Pool, on_own_redis: Settings, own_redis: OwnRedis
 ) -> None:
@@ -71,6 +74,7 @@ async def is_quick(api: ClientSession, pool: asyncpg.Pool) -> bool:
     return seconds_between(row["created_at"], row["started_at"]) < 0.1
 
 
+@pytest.mark.fault("F07", "Redis frozen (SIGSTOP) under 300 submits")
 async def test_while_redis_is_frozen_submits_stay_fast_and_jobs_go_on_starting(
     api_on_own_redis: ClientSession, pool: asyncpg.Pool, on_own_redis: Settings, own_redis: OwnRedis
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import asyncpg
+import pytest
 from aiohttp import ClientSession
 
 from api_process import ApiProcess, Event, events
@@ -45,6 +46,7 @@ async def follow(api: ClientSession, path: str, is_last: Callable[[Event], bool]
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.fault("F19", "SSE while the API is killed and started again")
 async def test_streams_go_on_without_a_gap_after_the_api_was_killed(
     settings: Settings, pool: asyncpg.Pool
 ) -> None:

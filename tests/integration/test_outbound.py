@@ -187,6 +187,7 @@ async def test_no_form_of_a_url_reaches_this_machine(canary: Canary, form: str) 
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.fault("F34", "a redirect to this machine")
 async def test_a_redirect_is_checked_like_a_first_address(canary: Canary, status: int) -> None:
     async def redirect(request: web.Request) -> web.Response:
         if "to" not in request.query:
@@ -206,6 +207,7 @@ async def test_a_redirect_is_checked_like_a_first_address(canary: Canary, status
     assert {form for form, end in ends.items() if end != "outbound_refused"} == RELATIVE
 
 
+@pytest.mark.fault("F34", "a name whose address changes")
 async def test_a_name_whose_address_changes_is_judged_by_the_one_that_is_connected_to(canary: Canary) -> None:
     names = Names({"flip.example": [[SINK], ["127.0.0.1"]], "both.example": [[SINK, "127.0.0.1", "::1"]]})
     client = OutboundClient([], patience=HASTY, ports=[canary.port], resolver=names)
@@ -239,6 +241,7 @@ async def test_an_allowed_pair_opens_that_host_and_port_as_written_and_no_other(
     assert canary.connections == 2
 
 
+@pytest.mark.fault("F34", "a loop of redirects")
 async def test_a_redirect_loop_ends_after_five(canary: Canary) -> None:
     seen = []
 
@@ -346,6 +349,7 @@ async def test_proxies_and_passwords_of_the_environment_are_not_used(
     assert canary.connections == 0
 
 
+@pytest.mark.fault("F34", "an endless body")
 async def test_an_endless_body_ends_at_the_limit() -> None:
     async def endless(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -374,6 +378,7 @@ async def test_a_body_of_exactly_the_limit_is_taken_and_one_that_says_it_is_larg
 
 
 @pytest.mark.parametrize("packing", ["gzip", "deflate"])
+@pytest.mark.fault("F33", "gzip, deflate and brotli bombs in an answer")
 async def test_a_bomb_is_counted_unpacked_and_never_unpacked_whole(packing: str) -> None:
     zeros = bytes(256 * MIB)
     bomb = gzip.compress(zeros, 9) if packing == "gzip" else zlib.compress(zeros, 9)
@@ -413,6 +418,7 @@ async def test_a_packed_body_that_is_no_bomb_comes_unpacked() -> None:
     ],
     ids=["silent", "drips headers", "stops in the body", "drips a body", "drips chunks"],
 )
+@pytest.mark.fault("F34", "a server that drips")
 async def test_a_server_that_dawdles_is_left(before: bytes, drip: bytes) -> None:
     async with saying(dripping(before, drip)) as url:
         began = time.monotonic()

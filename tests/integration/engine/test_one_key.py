@@ -4,9 +4,11 @@ import asyncio
 from collections import Counter
 
 import asyncpg
+import pytest
 from aiohttp import ClientSession, TCPConnector
 
 
+@pytest.mark.fault("F18", "1,000 concurrent submits with one key")
 async def test_a_thousand_submits_with_one_key_make_one_job(api: ClientSession, pool: asyncpg.Pool) -> None:
     body = {"type": "echo", "args": {"n": 1}}
     headers = {**api.headers, "Idempotency-Key": "one-key"}

@@ -105,6 +105,7 @@ async def test_a_job_starts_at_its_time_and_not_before(
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
+@pytest.mark.fault("F25", "a machine whose clock is wrong starts jobs by the database's")
 async def test_a_machine_whose_clock_is_wrong_starts_jobs_by_the_databases_clock(
     pool: asyncpg.Pool,
     settings: Settings,

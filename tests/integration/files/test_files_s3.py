@@ -95,6 +95,7 @@ async def test_an_upload_that_is_given_up_takes_its_parts_back(
 
 
 @pytest.mark.parametrize("match", ["^PUT ", "^POST .*uploads", PART_PUT, COMPLETION])
+@pytest.mark.fault("F30", "an object store with errors that pass")
 async def test_errors_that_pass_are_not_noticed(
     bucket_url: str, objects: ObjectStore, monkeypatch: pytest.MonkeyPatch, match: str
 ) -> None:
@@ -116,6 +117,7 @@ async def test_errors_that_pass_are_not_noticed(
     ],
 )
 @pytest.mark.parametrize("size", [5, 6 * PART])
+@pytest.mark.fault("F30", "an object store with errors that stay")
 async def test_errors_that_stay_are_told_and_leave_nothing(
     bucket_url: str,
     objects: ObjectStore,
@@ -148,6 +150,7 @@ async def test_an_upload_whose_completion_is_not_answered_leaves_nothing_or_all(
     assert await objects.unfinished() == 0
 
 
+@pytest.mark.fault("F30", "a download from an object store that is cut")
 async def test_a_download_that_is_cut_goes_on_where_it_was(
     bucket_url: str, objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +176,7 @@ async def test_a_download_that_is_cut_for_good_is_told(
 
 
 @pytest.mark.parametrize("match", ["^PUT ", PART_PUT, "^GET "])
+@pytest.mark.fault("F30", "an object store that says nothing")
 async def test_silence_has_an_end(
     bucket_url: str, objects: ObjectStore, monkeypatch: pytest.MonkeyPatch, match: str
 ) -> None:

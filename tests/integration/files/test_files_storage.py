@@ -295,6 +295,7 @@ async def test_a_symbolic_link_in_the_data_folder_leads_nowhere(tmp_path: Path, 
     assert outside.exists()
 
 
+@pytest.mark.fault("F28", "a disk without room under a write")
 async def test_a_disk_without_room_is_storage_full_and_leaves_nothing(tmp_path: Path) -> None:
     storage = FilesystemStorage(tmp_path / "files")
     small = await stored(storage, b"small")

@@ -42,6 +42,7 @@ async def postgres(tmp_path: Path, settings: Settings) -> AsyncIterator[tuple[Se
         yield replace(settings, database_url=servers.database_url), pid
 
 
+@pytest.mark.fault("F10", "PostgreSQL ended as by a crash under all kinds of calls")
 async def test_an_outage_is_503_and_ends_by_itself(
     postgres: tuple[Settings, int], job_types: JobTypes
 ) -> None:
@@ -69,6 +70,7 @@ async def test_an_outage_is_503_and_ends_by_itself(
                 assert answer.status < 300, answer
 
 
+@pytest.mark.fault("F09", "PostgreSQL frozen under all kinds of calls")
 async def test_calls_while_it_is_away_end_soon_and_livez_goes_on(
     postgres: tuple[Settings, int], job_types: JobTypes
 ) -> None:

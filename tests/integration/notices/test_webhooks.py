@@ -114,6 +114,7 @@ async def test_a_failed_job_is_told_with_its_error(hooks: WebhookReceiver, ended
     assert told["data"]["error"]["code"]
 
 
+@pytest.mark.fault("F35", "a webhook receiver that answers 500")
 async def test_a_receiver_that_works_the_third_time_gets_one_id_three_times(
     api: ClientSession, hooks: WebhookReceiver, ended: Ended
 ) -> None:
@@ -130,6 +131,7 @@ async def test_a_receiver_that_works_the_third_time_gets_one_id_three_times(
     assert notice["last_error"] is None
 
 
+@pytest.mark.fault("F35", "a webhook receiver that hangs")
 async def test_a_receiver_that_hangs_is_left_and_tried_again(
     api: ClientSession, hooks: WebhookReceiver, ended: Ended
 ) -> None:
@@ -146,6 +148,7 @@ async def test_a_receiver_that_hangs_is_left_and_tried_again(
     assert notice["log"][1]["milliseconds"] >= 900
 
 
+@pytest.mark.fault("F35", "a webhook receiver that answers 10 MB")
 async def test_ten_megabytes_of_answer_are_not_read(
     api: ClientSession, hooks: WebhookReceiver, ended: Ended
 ) -> None:
@@ -207,6 +210,7 @@ async def test_an_address_that_may_not_be_called_is_dead_at_once(
         assert canary.calls == []
 
 
+@pytest.mark.fault("F35", "a webhook receiver that answers 410")
 async def test_a_receiver_that_is_gone_is_not_tried_again(
     api: ClientSession, hooks: WebhookReceiver, ended: Ended
 ) -> None:
