@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
 PACKAGES = (
     "aiohttp",
     "asyncpg",
@@ -27,16 +28,22 @@ HEAD = "| what | median | min | max | aim |\n|---|---:|---:|---:|---|"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One thing: `values` in `unit`, one a run; the aim is a median of at `least` or at `most` so much."""
+    """One thing: `values` in `unit`, one a run; the aim is a median of at `least` or at `most` so much.
+
+    `note` says what else there is to know, for instance why there are no values.
+    """
 
     what: str
     unit: str
     values: Sequence[float]
     least: float | None = None
     most: float | None = None
+    note: str = ""
 
     def line(self) -> str:
         """A row of the table."""
+        if not self.values:
+            return f"| {self.what} | - | - | - | absent: {self.note} |"
         middle = statistics.median(self.values)
         numbers = " | ".join(number(one) for one in (middle, min(self.values), max(self.values)))
         return f"| {self.what}{f', {self.unit}' if self.unit else ''} | {numbers} | {self._aim(middle)} |"
@@ -49,10 +56,10 @@ class Figure:
         return ""
 
 
-def ratio(one: Figure, other: Figure, least: float) -> Figure:
+def ratio(one: Figure, other: Figure, least: float | None = None, *, most: float | None = None) -> Figure:
     """How much the one is of the other, run by run."""
     values = [mine / theirs for mine, theirs in zip(one.values, other.values, strict=True)]
-    return Figure(f"{one.what} : {other.what}", "", values, least=least)
+    return Figure(f"{one.what} : {other.what}", "", values, least=least, most=most)
 
 
 def number(value: float) -> str:

@@ -1,4 +1,4 @@
-"""What http.py measures Lavori against: bare aiohttp, and the way that tutorials show.
+"""What http.py and download.py measure Lavori against: bare aiohttp, and the way that tutorials show.
 
 The tutorial's way does per request what everybody does first: marshmallow, one INSERT, `enqueue_job`; no tokens,
 no tenants, no idempotency.
@@ -92,6 +92,11 @@ async def tutorial(request: web.Request) -> web.Response:
     return web.Response(body=body, status=201, content_type="application/json")
 
 
+async def file(_: web.Request) -> web.FileResponse:
+    """The file that PLAIN_FILE names."""
+    return web.FileResponse(os.environ["PLAIN_FILE"])
+
+
 async def parts(app: web.Application) -> AsyncIterator[None]:
     """The servers that DATABASE_URL and REDIS_URL name."""
     pool: asyncpg.Pool = await asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=16, max_size=16)
@@ -107,6 +112,7 @@ def main() -> None:
     app = web.Application()
     app.cleanup_ctx.append(parts)
     app.router.add_get("/fixed", fixed)
+    app.router.add_get("/file", file)
     app.router.add_post("/parse", parse_only)
     app.router.add_post("/tutorial", tutorial)
     uvloop.install()

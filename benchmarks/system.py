@@ -1,22 +1,24 @@
 """The whole system as processes of their own, for measuring: servers, one API, workers."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import ClientError, ClientSession
 
 from service.db.migrate import migrate
-from service.dev.embedded import embedded_servers
+from service.dev.embedded import Servers, embedded_servers
 from service.dev.ports import free_port
 
 KEY = "an-admin-key-for-measuring"
 START_SECONDS = 20
+STOP_SECONDS = 45
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,46 +36,67 @@ class System:
         return ClientSession(self.url, headers={"Authorization": f"Bearer {KEY}"})
 
 
+def settings_of(servers: Servers, data: Path, port: int) -> dict[str, str]:
+    """The environment of API and workers."""
+    return {
+        "PORT": str(port),
+        "DATABASE_URL": servers.database_url,
+        "REDIS_URL": servers.redis_url,
+        "LAVORI_DATA": str(data),
+        "LAVORI_SECRET_KEYS": "a-secret-key-for-measuring-of-32-bytes",
+        "LAVORI_ADMIN_KEY": KEY,
+        "LAVORI_LOG_LEVEL": "warning",  # as under make run
+    }
+
+
 @asynccontextmanager
-async def running_system(data: Path, *, workers: int = 1) -> AsyncIterator[System]:
-    """Start it on durable embedded servers below `data`, and end it in order."""
-    async with embedded_servers(data, durable=True) as servers:
+async def running_system(
+    data: Path, *, workers: int = 1, more: Mapping[str, str] | None = None
+) -> AsyncIterator[System]:
+    """Start it on durable embedded servers below `data`, with `more` settings, and end it in order."""
+    async with embedded_servers(data, durable=True) as servers, AsyncExitStack() as stack:
         await migrate(servers.database_url)
-        port = free_port(str(data))
-        environ = {
-            "PORT": str(port),
-            "DATABASE_URL": servers.database_url,
-            "REDIS_URL": servers.redis_url,
-            "LAVORI_DATA": str(data),
-            "LAVORI_SECRET_KEYS": "a-secret-key-for-measuring-of-32-bytes",
-            "LAVORI_ADMIN_KEY": KEY,
-            "LAVORI_LOG_LEVEL": "warning",  # as under make run
-        }
-        async with process(environ, "-m", "service", "serve") as api:
-            url = f"http://127.0.0.1:{port}"
-            await answering(f"{url}/readyz")
-            running = [process(environ, "-m", "service", "worker") for _ in range(workers)]
-            pids = [await one.__aenter__() for one in running]
-            try:
-                yield System(url, servers.database_url, api, pids, environ)
-            finally:
-                for one in running:
-                    await one.__aexit__(None, None, None)
+        environ = {**settings_of(servers, data, free_port(str(data))), **(more or {})}
+        api = await stack.enter_async_context(process(environ, "-m", "service", "serve"))
+        url = f"http://127.0.0.1:{environ['PORT']}"
+        await answering(f"{url}/readyz")
+        running = [process(environ, "-m", "service", "worker") for _ in range(workers)]
+        pids = [await stack.enter_async_context(one) for one in running]
+        yield System(url, servers.database_url, api, pids, environ)
 
 
 @asynccontextmanager
-async def process(environ: dict[str, str], *command: str) -> AsyncIterator[int]:
-    """Run a Python of our own until the block ends; what it logs goes to a file beside its data."""
-    with (Path(environ["LAVORI_DATA"]) / f"{command[-1]}.log").open("ab") as log:
+async def process(
+    environ: Mapping[str, str],
+    *command: str,
+    program: str = sys.executable,
+    name: str | None = None,
+    ends: bool = False,
+) -> AsyncIterator[int]:
+    """Run a program, a Python of our own unless said, until the block ends, or (`ends`) until it ends by itself.
+
+    What it logs goes to a file beside its data. Whatever it has started and left behind ends with it.
+    """
+    log = Path(environ["LAVORI_DATA"]) / f"{name or command[-1]}.log"
+    with log.open("ab") as file:
         running = await asyncio.create_subprocess_exec(
-            sys.executable, *command, env={**os.environ, **environ}, stdout=log, stderr=log
+            program, *command, env={**os.environ, **environ}, stdout=file, stderr=file, start_new_session=True
         )
     try:
         yield running.pid
+        if ends and await running.wait():
+            raise SystemExit(f"{' '.join(command)} failed: {log.read_text(errors='replace')[-2_000:]}")
     finally:
         if running.returncode is None:
             running.send_signal(signal.SIGTERM)
-        await running.wait()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS):
+                    await running.wait()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)
+            await running.wait()
 
 
 async def answering(url: str) -> None:
