@@ -22,28 +22,36 @@ function stream(path, query, on) {
   return () => source.close();
 }
 
-// The changes of one job, and its messages, as long as it is looked at.
+const BUNDLE_MS = 200; // changes are told in bundles, so that what is busy does not keep the page busy
+
+// The changes of one job, and its messages, after its version `since`, as long as it is looked at.
 export function useJobStream(id, on) {
   const told = useRef(on);
   told.current = on;
   const visible = shown.value;
   useEffect(() => {
     if (!id || !visible) return undefined;
-    let timer = 0, close = () => {};
+    let timer = 0, flush = 0, close = () => {}, last = null, messages = [];
+    const tell = () => {
+      flush = 0;
+      const bundle = { job: last, messages };
+      [last, messages] = [null, []];
+      told.current.news(bundle);
+    };
     const open = () => {
-      close = stream(`api/jobs/${id}/events`, {}, {
-        job: (job) => told.current.job(job),
-        message: (message) => told.current.message(message),
+      close = stream(`api/jobs/${id}/events`, { last_event_id: told.current.since }, {
+        job: (job) => ((last = job), (flush ||= setTimeout(tell, BUNDLE_MS))),
+        message: (message) => (messages.push(message), (flush ||= setTimeout(tell, BUNDLE_MS))),
         gone: () => (close(), told.current.gone()),
         closed: () => (timer = setTimeout(open, 5_000)),
       });
     };
     open();
-    return () => (clearTimeout(timer), close());
+    return () => (clearTimeout(timer), clearTimeout(flush), close());
   }, [id, visible, on.key]);
 }
 
-// The changes of all jobs; told in bundles, so that a busy tenant does not keep the page busy.
+// The changes of all jobs.
 export function useJobsStream(on, { active = true } = {}) {
   const told = useRef(on);
   told.current = on;
@@ -65,7 +73,7 @@ export function useJobsStream(on, { active = true } = {}) {
         timer = setTimeout(open, CALM_MS);
         told.current({ jobs: [], gone: [], flooded: true });
       }
-      flush ||= setTimeout(tell, 250);
+      flush ||= setTimeout(tell, BUNDLE_MS);
     };
     const open = () => {
       count = 0;

@@ -17,8 +17,7 @@ import { JobBadge, Progress, TERMINAL } from "../parts/status.js";
 
 const MESSAGES = 500; // kept on the page; the API has them all
 
-// A change of its own makes the page ask for what the stream does not carry.
-export const mine = (job) => may("jobs:control_all") || (may("jobs:create") && job.created_by === me.value.principal);
+const mine = (job) => may("jobs:control_all") || (may("jobs:create") && job.created_by === me.value.principal);
 
 export function Job({ id }) {
   const first = useAnswer(`api/jobs/${id}`, { include: "messages,attempts" });
@@ -36,16 +35,19 @@ export function Job({ id }) {
     setJob((old) => (old && old.version > first.data.version ? old : first.data));
     add(first.data.messages);
   }, [first.data]);
-  const run = job?.run;
   useJobStream(first.data && !gone && !TERMINAL.has(job?.status || first.data.status) ? id : null, {
-    key: run,
-    job: (news) => setJob((old) => (old && old.version > news.version ? old : news)),
-    message: (one) => add([one]),
+    key: job?.run ?? first.data?.run,
+    since: job?.version ?? first.data?.version,
+    news: ({ job: latest, messages: said }) => {
+      if (latest) setJob((old) => (old && old.version > latest.version ? old : latest));
+      add(said);
+    },
     gone: () => setGone(true),
   });
   const attempts = useAnswer(job ? `api/jobs/${id}/attempts` : null, {}, { when: Boolean(job) });
   const mark = job ? `${job.status}.${job.attempt}.${job.run}` : "";
   const last = useRef("");
+  // The stream carries no attempts: they are asked for whenever one may have begun or ended.
   useEffect(() => {
     if (last.current && last.current !== mark) attempts.again();
     last.current = mark;
@@ -56,7 +58,8 @@ export function Job({ id }) {
   if (gone) return html`<${Page} title=${t("job")} crumbs=${crumbs}><${Failure} error=${{ status: 404, message: t("job_gone") }} /><//>`;
   const reload = async () => setJob(await get(`api/jobs/${id}`));
   return html`
-    <${Page} crumbs=${crumbs} title=${html`${job.type} <span class="muted num">#${job.number}</span>`} sub=${job.description}
+    <${Page} crumbs=${crumbs} name=${`${job.type} #${job.number} ${t(`status_${job.status}`)}`}
+      title=${html`${job.type} <span class="muted num">#${job.number}</span>`} sub=${job.description}
       actions=${mine(job) && html`<${JobActions} job=${job} onChange=${reload} />`}>
       <${Head} job=${job} />
       ${!TERMINAL.has(job.status) && job.status !== "running" && html`<${Explain} job=${job} />`}
@@ -64,7 +67,7 @@ export function Job({ id }) {
         <div>
           <${Outcome} job=${job} messages=${messages} />
           ${job.outputs.length > 0 && html`<${Outputs} job=${job} />`}
-          <${Messages} messages=${messages} live=${job.status === "running"} />
+          <${Messages} id=${id} messages=${messages} live=${job.status === "running"} />
           <${Request} job=${job} />
         </div>
         <div>

@@ -7,7 +7,7 @@ import { Choice } from "./tabs.js";
 const GRAVE = new Set(["warning", "error"]);
 
 // What the job said, newest at the bottom; it follows along until one scrolls up.
-export function Messages({ messages, live }) {
+export function Messages({ id, messages, live }) {
   const [level, setLevel] = useState("all");
   const box = useRef(), follows = useRef(true);
   const shown = level === "all" ? messages : messages.filter((one) => GRAVE.has(one.level));
@@ -17,7 +17,8 @@ export function Messages({ messages, live }) {
   if (!messages.length && !live) return null;
   return html`
     <${Panel} title=${t("messages")} flush actions=${html`
-      <${Choice} label=${t("level")} value=${level} onChange=${setLevel} options=${[["all", t("all")], ["grave", t("warnings")]]} />`}>
+      <${Choice} label=${t("level")} value=${level} onChange=${setLevel} options=${[["all", t("all")], ["grave", t("warnings")]]} />
+      <a href=${`api/jobs/${id}/messages?limit=1000`} target="_blank" rel="noopener">JSON</a>`}>
       <div class="log" ref=${box} tabindex="0" role="log" aria-label=${t("messages")}
         onScroll=${(event) => (follows.current = event.target.scrollHeight - event.target.scrollTop - event.target.clientHeight < 24)}>
         ${shown.length ? shown.map((one) => html`

@@ -55,10 +55,11 @@ export const Shell = ({ children }) => html`
     <main id="main" tabindex="-1"><${Trouble} />${children}</main>
   </div>`;
 
-export function Page({ title, sub, actions, children, crumbs }) {
+// `name` is what the browser's tab says, where the title is more than text.
+export function Page({ title, name = title, sub, actions, children, crumbs }) {
   useEffect(() => {
-    document.title = `${title} · Lavori`;
-  }, [title]);
+    document.title = `${name} · Lavori`;
+  }, [name]);
   return html`
     <div class="page-head">
       <div>${crumbs && html`<nav class="crumbs" aria-label=${t("path")}>${crumbs}</nav>`}
