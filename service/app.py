@@ -17,7 +17,7 @@ from service.access.store import ensure_admin_key
 from service.db.pool import create_pool
 from service.definitions import openapi as definitions_openapi
 from service.definitions import routes as definitions_routes
-from service.dialects import aims360, conscia, dataone, documents, opencity
+from service.dialects import aims360, alteryx, conscia, dataone, documents, opencity
 from service.dialects.contract import refusals, stand_ins, switched_on
 from service.dialects.documents import DOCUMENTS
 from service.dovuti import openapi as dovuti_openapi
@@ -89,7 +89,7 @@ FEATURES = (
     dashboard,
 )
 OPEN = (health, problems, scrape, openapi, documents, viewer, dashboard)
-DIALECTS = (opencity.DIALECT, conscia.DIALECT, aims360.DIALECT, dataone.DIALECT)
+DIALECTS = (opencity.DIALECT, conscia.DIALECT, aims360.DIALECT, dataone.DIALECT, alteryx.DIALECT)
 TABLES = (
     jobs_openapi,
     types_openapi,

@@ -9,10 +9,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeVar
+from uuid import UUID
 
 import asyncpg
 from aiohttp import web
 
+from service.access.access_tokens import AccessTokens
+from service.access.grant_store import grant, principals_by_grant
 from service.access.oidc import Oidc, may_be_a_jwt, oidc_of
 from service.access.principal import Principal
 from service.access.session_store import principals_by_session
@@ -80,15 +83,19 @@ class Answers:
 
 
 class Identities:
-    """Answers whose a token or a session is."""
+    """Answers whose a token or a session is; `secret_keys` sign access tokens."""
 
-    def __init__(self, pool: asyncpg.Pool, oidc: Oidc | None = None) -> None:
-        self._oidc = oidc
+    def __init__(self, pool: asyncpg.Pool, oidc: Oidc | None = None, secret_keys: Sequence[str] = ()) -> None:
+        self._pool, self._oidc = pool, oidc
+        self._access_tokens = AccessTokens(secret_keys)
+        self._granted = Answers(pool, principals_by_grant)
         self._tokens = Answers(pool, principals_by_hash)
         self._sessions = Answers(pool, principals_by_session)
 
     async def of(self, token: str) -> Principal | None:
         """The caller whose token this is; None when it is unknown, expired or revoked. Raises as Oidc.of."""
+        if (record := self._access_tokens.read(token)) is not None:
+            return self._granted.recall(record) or await self._granted.ask(record)
         digest = token_hash(token)
         if (principal := self._tokens.recall(digest)) is not None:
             return principal
@@ -98,6 +105,10 @@ class Identities:
             self._tokens.keep(digest, until, principal)
             return principal
         return await self._tokens.ask(digest) if may_be_a_token(token) else None
+
+    async def grant(self, key_id: UUID, secret: str) -> str:
+        """An access token of the key that has this secret."""
+        return self._access_tokens.make(await grant(self._pool, key_id, secret))
 
     async def of_session(self, token: str) -> Principal | None:
         """The caller whose session this is; None when it is unknown or over, or its key is."""
@@ -109,11 +120,13 @@ class Identities:
     def forget(self) -> None:
         """Drop all that is remembered: after a revocation, so that this process obeys it at once."""
         self._tokens.forget()
+        self._granted.forget()
         self._sessions.forget()
 
     async def close(self) -> None:
         """Wait for the questions that are under way."""
         await self._tokens.close()
+        await self._granted.close()
         await self._sessions.close()
 
 
@@ -129,6 +142,10 @@ IDENTITIES = web.AppKey("identities", Identities)
 async def identities(app: web.Application) -> AsyncIterator[None]:
     """A `cleanup_ctx` of the application: who calls, from its POOL."""
     settings = app.get(SETTINGS)
-    app[IDENTITIES] = Identities(app[POOL], oidc_of(settings, app[POOL]) if settings else None)
+    app[IDENTITIES] = (
+        Identities(app[POOL], oidc_of(settings, app[POOL]), settings.secret_keys)
+        if settings
+        else Identities(app[POOL])
+    )
     yield
     await app[IDENTITIES].close()

@@ -10,6 +10,7 @@ from aiohttp import web
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from service.access import cookie, session_store
+from service.access.access_tokens import is_access_token
 from service.access.audit import origin_of, record
 from service.access.identities import IDENTITIES
 from service.access.middleware import open_to_all, principal_of
@@ -66,7 +67,8 @@ async def create_session(request: web.Request) -> web.Response:
             known = may_be_a_session(given["ticket"])
             caller = await session_store.use_ticket_if_new(connection, given["ticket"]) if known else None
         else:
-            caller = await request.app[IDENTITIES].of(given["key"])
+            lasts = not is_access_token(given["key"])  # an hour must not become a week
+            caller = await request.app[IDENTITIES].of(given["key"]) if lasts else None
         if caller is None:
             what = (
                 "ticket is unknown, used or over"
@@ -100,6 +102,8 @@ async def create_ticket(request: web.Request) -> web.Response:
     """POST /api/session/tickets: 201 with a ticket, which logs one browser in, once, within the hour."""
     no_query(request)
     caller = principal_of(request)
+    if is_access_token(request.headers.get("Authorization", "").rpartition(" ")[2]):
+        raise Forbidden("a session is of an API key, and this is an access token")
     async with request.app[POOL].acquire() as connection, connection.transaction():
         ticket, expires_at = await session_store.insert_session(connection, _key_of(caller), is_ticket=True)
         await record(connection, caller, "create", "ticket", None, None, origin_of(request))

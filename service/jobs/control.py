@@ -39,6 +39,7 @@ Versions = list[int] | None
 """The versions that If-Match allows; None when any will do."""
 
 _ENDED = tuple(status for status in Status if status in TERMINAL)
+_UNDER_WAY = (Status.PENDING, Status.SUSPENDED, Status.RUNNING)
 _NOT_RUNNING = tuple(status for status in Status if status is not Status.RUNNING)
 
 
@@ -71,8 +72,7 @@ RETURNING status
 async def cancel(core: Core, principal: Principal, job_id: UUID, versions: Versions, origin: Origin) -> bool:
     """Cancel a job: True when it is cancelled, False when it runs and is asked to stop."""
     await may_control(core, principal, job_id)
-    allowed = (Status.PENDING, Status.SUSPENDED, Status.RUNNING)
-    status = await _move(core, principal, "cancel", CANCEL, job_id, versions, allowed, origin)
+    status = await _move(core, principal, "cancel", CANCEL, job_id, versions, _UNDER_WAY, origin)
     if status == Status.RUNNING:
         await core.dispatcher.cancel(job_id)
     return status == Status.CANCELLED
@@ -188,12 +188,38 @@ async def delete(core: Core, principal: Principal, job_id: UUID, versions: Versi
     await may_control(core, principal, job_id)
     async with core.pool.acquire() as connection, connection.transaction():
         before = await _hold(connection, principal, job_id, versions, _NOT_RUNNING)
-        await keep_what_is_owed(connection, principal.tenant_id, job_id)
-        await expire_files_of_jobs(connection, principal.tenant_id, [job_id])
-        await connection.execute(DELETE, job_id, principal.tenant_id)
-        changes = {"status": [before["status"], None], "created_by": [before["created_by"], None]}
-        await record(connection, principal, "delete", "job", str(job_id), changes, origin)
+        await _remove(connection, principal, job_id, before, origin)
     core.dispatcher.changed(job_id, principal.tenant_id)
+
+
+async def _remove(
+    connection: Connection, principal: Principal, job_id: UUID, before: asyncpg.Record, origin: Origin
+) -> None:
+    await keep_what_is_owed(connection, principal.tenant_id, job_id)
+    await expire_files_of_jobs(connection, principal.tenant_id, [job_id])
+    await connection.execute(DELETE, job_id, principal.tenant_id)
+    changes = {"status": [before["status"], None], "created_by": [before["created_by"], None]}
+    await record(connection, principal, "delete", "job", str(job_id), changes, origin)
+
+
+async def stop(core: Core, principal: Principal, job_id: UUID, origin: Origin) -> bool:
+    """Remove a job that waits, or ask one that runs to stop, whichever it does at this one moment.
+
+    True when it is gone, False when it was asked. A worker that is just about to take it finds it held: it comes
+    either before, and the job runs, or after, and there is no job.
+    """
+    await may_control(core, principal, job_id)
+    async with core.pool.acquire() as connection, connection.transaction():
+        before = await _hold(connection, principal, job_id, None, _UNDER_WAY)
+        runs = before["status"] == Status.RUNNING
+        if runs:
+            await _moved(connection, principal, "cancel", CANCEL, job_id, before, origin)
+        else:
+            await _remove(connection, principal, job_id, before, origin)
+    core.dispatcher.changed(job_id, principal.tenant_id)
+    if runs:
+        await core.dispatcher.cancel(job_id)
+    return not runs
 
 
 TOUCH = "UPDATE job_requests SET modified_by = $2 WHERE job_id = $1 AND modified_by <> $2"
@@ -214,14 +240,27 @@ async def _move(
         before = await _hold(connection, principal, job_id, versions, allowed)
         if action == "rerun":
             await _refuse_rerun(connection, principal, before)
-        status: str = await connection.fetchval(statement, job_id, principal.tenant_id)
-        await connection.execute(TOUCH, job_id, principal.name)
-        changes = {"status": [before["status"], status]}
-        await record(connection, principal, action, "job", str(job_id), changes, origin)
+        status = await _moved(connection, principal, action, statement, job_id, before, origin)
     core.dispatcher.changed(job_id, principal.tenant_id)
     log.info("job moved", action="job.moved", job_id=str(job_id), by=action, status=status)
     if status == Status.CANCELLED:
         core.system.finished(before["type"], status).inc()
+    return status
+
+
+async def _moved(
+    connection: Connection,
+    principal: Principal,
+    action: str,
+    statement: str,
+    job_id: UUID,
+    before: asyncpg.Record,
+    origin: Origin,
+) -> str:
+    status: str = await connection.fetchval(statement, job_id, principal.tenant_id)
+    await connection.execute(TOUCH, job_id, principal.name)
+    changes = {"status": [before["status"], status]}
+    await record(connection, principal, action, "job", str(job_id), changes, origin)
     return status
 
 

@@ -188,7 +188,7 @@ class Routes(BasePlugin):
                 name: {"operationId": name, "parameters": dict(given)} for name, given in told.links.items()
             }
             succeeds["201" if "201" in succeeds else "200"]["links"] = links
-        return succeeds | {str(status): self._problem(alike) for status, alike in sorted(by_status.items())}
+        return {str(status): self._problem(alike) for status, alike in sorted(by_status.items())} | succeeds
 
     def _status(self, error: type[LavoriError]) -> int:
         return error.status if self._errors is None else self._errors.refusal(_instance(error))[0]

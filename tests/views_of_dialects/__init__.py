@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from aiohttp import ClientSession
 
 from views_of_dialects.aims360 import Aims360
+from views_of_dialects.alteryx import Alteryx
 from views_of_dialects.conscia import Conscia
 from views_of_dialects.dataone import DataOne
 from views_of_dialects.opencity import OpenCity
@@ -17,5 +18,6 @@ VIEWS: Mapping[str, Callable[[ClientSession], View]] = {
     "conscia": Conscia,
     "aims360": Aims360,
     "dataone": DataOne,
+    "alteryx": Alteryx,
 }
 """By the name of the dialect."""
