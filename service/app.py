@@ -105,8 +105,10 @@ TABLES = (
 )
 POOL_SIZE = 16
 WAIT_SECONDS = 1.0  # for a connection, while all are in use
-CONNECT_SECONDS = 4.0
-STATEMENT_SECONDS = 9.0  # a list may take 8, and PostgreSQL itself ends it before
+CONNECT_SECONDS = 3.0
+# Together with half a second to call a statement back (service/db/patience.py) under 5: no request that is no list
+# takes longer, even when the way to PostgreSQL is lost without a word. A list may take 8 (service/jobs/listing.py).
+STATEMENT_SECONDS = 3.0
 LANGUAGE = "/{lang:[A-Za-z][A-Za-z]|lang}"
 
 

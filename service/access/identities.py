@@ -23,6 +23,7 @@ from service.access.store import principals_by_hash
 from service.access.tokens import may_be_a_session, may_be_a_token, token_hash
 from service.db.batch import Batcher
 from service.db.connection import Connection
+from service.db.patience import again_if_broken
 from service.keys import POOL, SETTINGS
 
 LIFETIME_SECONDS = 1.0
@@ -74,7 +75,11 @@ class Answers:
         self._known, self._strangers = {}, {}
 
     async def _ask(self, hashes: list[bytes]) -> Sequence[Principal | None]:
-        async with asyncio.timeout(LOOK_UP_SECONDS), self._pool.acquire() as connection:
+        async with asyncio.timeout(LOOK_UP_SECONDS):
+            return await again_if_broken(lambda: self._look_up_in_pool(hashes))
+
+    async def _look_up_in_pool(self, hashes: list[bytes]) -> Sequence[Principal | None]:
+        async with self._pool.acquire() as connection:
             return await self._look_up(connection, hashes)
 
     async def close(self) -> None:

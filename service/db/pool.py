@@ -9,6 +9,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from service.db.line import Line
+from service.db.patience import PatientConnection
 from service.errors import Unavailable
 
 # What asyncpg raises when PostgreSQL can't be reached or can't take work now (08, 53, 57P0x, 25006).
@@ -98,7 +99,7 @@ async def create_pool(
                 max_size=size,
                 max_queries=50_000,
                 loop=None,
-                connection_class=asyncpg.Connection,
+                connection_class=PatientConnection,
                 record_class=asyncpg.Record,
                 timeout=5,
                 command_timeout=statement_seconds,

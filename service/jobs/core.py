@@ -7,6 +7,7 @@ import asyncpg
 from aiohttp import web
 
 from service.db.batch import Batcher
+from service.db.patience import again_if_broken
 from service.files.links import LinkSigner
 from service.files.storage import Storage
 from service.jobs import store
@@ -45,6 +46,10 @@ class Core:
         self.capped = CappedOffers(self.pool, self.dispatcher)
 
     async def _insert(self, jobs: list[store.NewJob]) -> list[asyncpg.Record | None]:
+        if all(
+            job.digest is not None for job in jobs
+        ):  # had the first one committed, the keys are taken, and say so
+            return await again_if_broken(lambda: store.insert_jobs(self.pool, jobs))
         return await store.insert_jobs(self.pool, jobs)
 
     async def _insert_within(self, jobs: list[store.NewJob]) -> list[store.Decided]:
@@ -52,7 +57,7 @@ class Core:
             return await store.insert_jobs_within_caps(connection, jobs)
 
     async def _replay(self, digests: list[bytes]) -> list[asyncpg.Record | None]:
-        return await store.jobs_of_keys(self.pool, digests)
+        return await again_if_broken(lambda: store.jobs_of_keys(self.pool, digests))
 
 
 CORE = web.AppKey("core", Core)

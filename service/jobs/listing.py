@@ -17,6 +17,7 @@ from service.access.middleware import principal_of
 from service.access.principal import Principal
 from service.db.connection import Connection
 from service.db.line import Line
+from service.db.patience import LONG_STATEMENT
 from service.errors import Malformed, Unavailable
 from service.jobs.asked import base_url
 from service.jobs.core import CORE
@@ -91,6 +92,7 @@ class Lists:
         """
         async with self._line.place():
             limit = asyncio.timeout(LIST_SECONDS)
+            long = LONG_STATEMENT.set(LIST_SECONDS)
             try:
                 async with (
                     limit,
@@ -103,6 +105,8 @@ class Lists:
                 if isinstance(error, TimeoutError) and not limit.expired():
                     raise  # PostgreSQL can't be reached
                 raise Unavailable("the list took too long: narrow it, by created_from for instance") from None
+            finally:
+                LONG_STATEMENT.reset(long)
 
 
 LISTS = web.AppKey("lists", Lists)

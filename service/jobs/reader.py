@@ -15,6 +15,7 @@ import asyncpg
 
 from service.access.principal import Principal
 from service.db.batch import Batcher
+from service.db.patience import again_if_broken
 from service.errors import NotFound
 from service.files.links import LinkSigner, link_url
 from service.jobs import store
@@ -126,10 +127,10 @@ class JobReader:
 
     async def _read_headings(self, wanted: list[Wanted]) -> list[Heading | None]:
         once = list(set(wanted))  # many may wait for the same job
-        found = dict(zip(once, await store.headings(self._pool, once), strict=True))
+        found = dict(zip(once, await again_if_broken(lambda: store.headings(self._pool, once)), strict=True))
         return [found[one] for one in wanted]
 
     async def _read_rows(self, wanted: list[Wanted]) -> list[asyncpg.Record | None]:
         once = list(set(wanted))
-        found = dict(zip(once, await store.read_jobs(self._pool, once), strict=True))
+        found = dict(zip(once, await again_if_broken(lambda: store.read_jobs(self._pool, once)), strict=True))
         return [found[one] for one in wanted]

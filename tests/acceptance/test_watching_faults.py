@@ -16,7 +16,7 @@ from aiohttp import ClientSession
 
 from api_process import ApiProcess, Event, events
 from asking import ask
-from cut_proxy import cut_proxy
+from faulty_proxy import faulty_proxy
 from service.jobs.states import TERMINAL
 from service.settings import Settings
 from worker_process import OwnRedis, WorkerProcess
@@ -166,7 +166,7 @@ async def test_waiters_are_woken_while_redis_is_stopped_or_hangs(
 
 async def test_streams_outlive_an_outage_of_postgresql(settings: Settings, pool: asyncpg.Pool) -> None:
     assert settings.database_url is not None
-    async with cut_proxy(settings.database_url) as (proxy, url):
+    async with faulty_proxy(settings.database_url) as (proxy, url):
         with ApiProcess(replace(settings, database_url=url)) as api:
             await api.until_ready()
             async with api.session() as client:
