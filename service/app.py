@@ -10,6 +10,7 @@ from aiohttp import web
 from service.access import openapi as access_openapi
 from service.access import routes as access_routes
 from service.access import sessions, tenant_openapi, tenant_routes, trail
+from service.access.buckets import LocalBuckets
 from service.access.identities import identities
 from service.access.limits import limits
 from service.access.middleware import authenticate, is_open, open_to_all
@@ -25,7 +26,7 @@ from service.dovuti import routes as dovuti_routes
 from service.files import openapi as files_openapi
 from service.files import routes as files_routes
 from service.files.conversions import Conversions
-from service.files.keys import CONVERSIONS, SIGNER, STORAGE
+from service.files.keys import CONVERSIONS, GUESSES, SIGNER, STORAGE
 from service.files.links import LinkSigner
 from service.files.storage import open_storage
 from service.jobs import (
@@ -196,7 +197,7 @@ async def jobs(app: web.Application) -> AsyncIterator[None]:
     assert settings.redis_url is not None  # noqa: S101 - the command line has checked it
     app[STORAGE] = open_storage(settings.storage_url)
     app[CONVERSIONS] = Conversions()
-    app[SIGNER] = LinkSigner(settings.secret_keys)
+    app[SIGNER], app[GUESSES] = LinkSigner(settings.secret_keys), LocalBuckets()
     app[REDIS] = queue.connect(settings.redis_url)
     dispatcher = queue.Dispatcher(app[REDIS])
     job_types: JobTypes = app[JOB_TYPES]

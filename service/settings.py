@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -74,7 +75,16 @@ STORAGE_URLS = "file:// and the absolute path of a folder, or s3://bucket/prefix
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("auto", "json", "text")
 LANGUAGES = ("en", "it")
+EXAMPLE = re.compile(r"change[-_]?me", re.IGNORECASE)
 MAILBOX = re.compile(r"(?:[^<>@\x00-\x1f]*<)?[^\s<>@]+@[^\s<>@]+>?", re.ASCII)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, seen from itself alone."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class SettingsError(Exception):
@@ -175,6 +185,9 @@ class Settings:
         )
         read.together("OIDC_ISSUER", "OIDC_AUDIENCE")
         read.encrypted("OIDC_ISSUER", settings.outbound_allow)
+        read.exposed(settings.host, settings.public_url)
+        for name in ("LAVORI_SECRET_KEYS", "LAVORI_ADMIN_KEY", "LAVORI_METRICS_TOKEN"):
+            read.own(name)
         read.required(required)
         if read.faults:
             raise SettingsError(tuple(read.faults))
@@ -314,6 +327,20 @@ class _Reader:
             self.faults.append(
                 f"{name} must begin with https://, unless LAVORI_OUTBOUND_ALLOW names its host and port."
             )
+
+    def exposed(self, host: str, public_url: str | None) -> None:
+        """Who lets others in says what ends TLS before this port: tokens would pass in the clear."""
+        named = urlsplit(public_url or "")
+        if not (is_loopback(host) or named.scheme == "https" or is_loopback(named.hostname or "")):
+            self.faults.append(
+                f"HOST is {host!r}, which others can reach: name the https:// address of what ends TLS in front of it"
+                " in LAVORI_PUBLIC_URL, or let HOST be 127.0.0.1."
+            )
+
+    def own(self, name: str) -> None:
+        """A secret that stands in an example is none."""
+        if EXAMPLE.search(self.text(name)):
+            self.faults.append(f"{name} is still that of an example: make one of your own.")
 
     def required(self, names: Collection[str]) -> None:
         self.faults.extend(f"{name} must be set." for name in names if not self.text(name))

@@ -4,23 +4,26 @@ The token proves who was handed the address; the scope, on top of it, who may us
 the least to the most: without a right token nothing at all, then who is asking, and only then the link's state.
 """
 
+from time import monotonic
 from uuid import UUID
 
 from aiohttp import web
 
+from service.access.buckets import Bucket
 from service.access.middleware import identify, open_to_all
 from service.access.principal import Principal
-from service.errors import Forbidden, Gone, LavoriError, NotFound, NotReady, Unauthenticated
+from service.errors import Forbidden, Gone, LavoriError, NotFound, NotReady, RateLimited, Unauthenticated
 from service.files import sharing
 from service.files.conditions import decide
 from service.files.content import etag_of, send
-from service.files.keys import SIGNER, STORAGE
+from service.files.keys import GUESSES, SIGNER, STORAGE
 from service.files.sharing import OpenedLink
 from service.files.store import StoredFile
 from service.keys import POOL
 from service.telemetry.metrics import METRICS
 
 _SENDING = (200, 206)
+GUESSES_A_MINUTE = 60
 
 
 @open_to_all
@@ -58,11 +61,24 @@ async def _link(request: web.Request) -> OpenedLink:
     except ValueError:
         raise NotFound(_UNKNOWN) from None
     if not request.app[SIGNER].verify(link_id, request.match_info["token"]):
-        raise NotFound(_UNKNOWN)
+        raise wrong_token(request)
     link = await sharing.link_by_id(request.app[POOL], link_id)
     if link is None:
         raise NotFound(_UNKNOWN)
     return link
+
+
+def wrong_token(request: web.Request) -> LavoriError:
+    """What is said of a wrong token: there is no such link, or, after many from one address, to wait a while.
+
+    A right token is never held up, so nobody can lock others out.
+    """
+    ruling = request.app[GUESSES].take(
+        (Bucket("guesses", request.remote or "", GUESSES_A_MINUTE),), monotonic()
+    )
+    if ruling.passes:
+        return NotFound(_UNKNOWN)
+    return RateLimited("too many wrong links from this address", ruling.retry_seconds)
 
 
 async def _entitled(request: web.Request, link: OpenedLink) -> Principal:

@@ -165,3 +165,45 @@ def test_an_issuer_is_trusted_over_http_only_where_its_host_is_allowed() -> None
     assert settings.oidc_issuer == own["OIDC_ISSUER"]
     names = (settings.oidc_tenant_claim, settings.oidc_principal_claim, settings.oidc_roles_claim)
     assert names == ("tenant", "sub", "roles")
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"HOST": "0.0.0.0"},
+        {"HOST": "::"},
+        {"HOST": "192.168.1.5"},
+        {"HOST": "lavori.example.org"},
+        {"HOST": "0.0.0.0", "LAVORI_PUBLIC_URL": "http://lavori.example.org"},
+    ],
+)
+def test_an_open_port_needs_the_name_of_what_ends_tls(environ: dict[str, str]) -> None:
+    (fault,) = faults(environ)
+    assert fault.startswith("HOST is ")
+    assert "LAVORI_PUBLIC_URL" in fault
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"HOST": "127.0.0.2"},
+        {"HOST": "::1"},
+        {"HOST": "localhost"},
+        {"HOST": "0.0.0.0", "LAVORI_PUBLIC_URL": "https://lavori.example.org"},
+        {"HOST": "0.0.0.0", "LAVORI_PUBLIC_URL": "http://localhost:8080"},
+    ],
+)
+def test_a_port_of_this_machine_or_behind_tls_is_fine(environ: dict[str, str]) -> None:
+    assert Settings.from_environ(environ).host == environ["HOST"]
+
+
+@pytest.mark.parametrize("name", ["LAVORI_SECRET_KEYS", "LAVORI_ADMIN_KEY", "LAVORI_METRICS_TOKEN"])
+def test_the_secret_of_an_example_is_refused(name: str) -> None:
+    for text in (
+        "change-me-change-me-change-me-32-bytes",
+        "CHANGEME" * 5,
+        "a-key-to-change_me-please-it-is-long",
+    ):
+        (fault,) = faults({name: text})
+        assert fault.startswith(f"{name} is still that of an example")
+        assert text not in fault

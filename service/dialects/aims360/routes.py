@@ -16,7 +16,7 @@ from service.dialects.aims360.entities import EntitySet
 from service.dialects.aims360.facts import called_at, descriptions_of, facts_of
 from service.dialects.aims360.request_document import request_of
 from service.errors import NotFound
-from service.files.download import follow
+from service.files.download import follow, wrong_token
 from service.files.keys import SIGNER
 from service.files.published import Published, publish_ahead, published_by_id
 from service.jobs import control
@@ -131,7 +131,9 @@ async def download(request: web.Request) -> web.StreamResponse:
     found = await _published(request)
     document_id = wire.read_id(request.match_info["documentId"])
     right = document_id and request.app[SIGNER].verify(document_id[0], request.match_info["token"])
-    if found is None or not right:
+    if not right:
+        raise wrong_token(request)
+    if found is None:
         raise NotFound(_NO_DOCUMENT)
     return await follow(request, found.link)
 

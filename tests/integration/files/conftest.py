@@ -19,12 +19,13 @@ from aiohttp.test_utils import TestClient
 from uuid_utils.compat import uuid7
 
 from object_store import BUCKET, ObjectStore, object_store
+from service.access.buckets import LocalBuckets
 from service.access.identities import identities
 from service.access.middleware import authenticate
 from service.access.store import insert_key, insert_tenant
 from service.files.blob import Blob
 from service.files.conversions import Conversions
-from service.files.keys import CONVERSIONS, SIGNER, STORAGE
+from service.files.keys import CONVERSIONS, GUESSES, SIGNER, STORAGE
 from service.files.links import LinkSigner
 from service.files.room import Room
 from service.files.routes import routes
@@ -212,6 +213,7 @@ def application(pool: asyncpg.Pool, storage: Storage, **environment: str) -> web
     app.on_response_prepare.append(sign)
     app[DRAINING] = asyncio.Event()
     app[POOL], app[STORAGE], app[SIGNER], app[FORMS] = pool, storage, LinkSigner(["s3cret"]), []
+    app[GUESSES] = LocalBuckets()
     app[CONVERSIONS] = Conversions()
     sizes = {"LAVORI_MAX_JSON_BODY": str(MAX_JSON), "LAVORI_MAX_ATTACHMENT": str(MAX_ATTACHMENT)}
     app[SETTINGS] = Settings.from_environ(sizes | environment)

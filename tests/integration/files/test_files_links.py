@@ -196,6 +196,18 @@ async def test_a_wrong_token_or_id_is_404_as_an_unknown_link_is(world: World, an
     assert await downloads_of(world, link["id"]) == []
 
 
+async def test_who_guesses_is_told_to_wait_and_a_right_token_is_never_held_up(
+    world: World, anna: Caller
+) -> None:
+    path, _ = await shared(world, anna, scope="public")
+    told = [await anna.get(f"{path[:-1]}{'A' if path[-1] != 'A' else 'B'}") for _ in range(70)]
+    assert [one.status for one in told[:60]] == [404] * 60
+    assert told[-1].status == 429
+    assert told[-1].body["code"] == "rate_limited"
+    assert int(told[-1].headers["Retry-After"]) >= 1
+    assert (await anna.get(path)).status == 200
+
+
 async def gone(answer: Answer, word: str) -> None:
     assert (answer.status, answer.body["code"]) == (410, "gone")
     assert word in answer.body["detail"]
