@@ -418,6 +418,7 @@ CREATE TABLE links (                                   -- the token is an HMAC o
     CHECK (downloads <= max_downloads)
 );
 CREATE UNIQUE INDEX links_one_publish_link_a_job ON links (job_id) WHERE output_id IS NULL;
+CREATE INDEX links_of_job ON links (job_id);              -- without it, each job that is purged reads all links
 CREATE INDEX links_of_output ON links (output_id) WHERE output_id IS NOT NULL;
 
 CREATE TABLE downloads (                               -- every download is recorded
