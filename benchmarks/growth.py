@@ -137,7 +137,8 @@ async def measure(asked: argparse.Namespace, data: Path) -> list[Figure]:
             await stack.enter_async_context(process(environ, "-m", "service", "serve", name=f"api-{name}"))
             database = await asyncpg.connect(url)
             stack.push_async_callback(database.close)
-            sides.append(Side(f"{jobs:,} jobs", f"http://127.0.0.1:{environ['PORT']}", database))
+            count = await database.fetchval("SELECT sum(jobs)::bigint FROM job_tallies")
+            sides.append(Side(f"{count:,} jobs", f"http://127.0.0.1:{environ['PORT']}", database))
             await answering(f"{sides[-1].url}/readyz")
         small, large = sides
         if asked.purge:
