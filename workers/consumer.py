@@ -49,14 +49,17 @@ class Consumer(Worker):
             job_serializer=orjson.dumps,
             job_deserializer=orjson.loads,
         )
+        self._runtime = runtime
         self._slots = runtime.slots
         self._keeper = runtime.keeper
         self._tags = runtime.tags
         self._take = redis.register_script(TAKE)
 
     async def main(self) -> None:
-        """Take and start jobs until cancelled, or until Redis is gone (queue.REDIS_ERRORS)."""
+        """Take and start jobs until cancelled, or until Redis is gone or takes nothing more (queue.REDIS_ERRORS)."""
         while True:
+            if self._runtime.refused is not None:
+                raise self._runtime.refused
             self._slots.wake.clear()
             due_in = await self._take_messages() if self._slots.free else POLL_SECONDS
             with suppress(TimeoutError):
@@ -107,7 +110,8 @@ async def consume(runtime: Runtime, redis: ArqRedis) -> None:
     away = False
     while True:
         try:
-            await redis.ping()
+            await queue.probe(redis)
+            runtime.refused = None
             if away:
                 log.info("redis is back", action="queue.back")
                 away = False
@@ -124,7 +128,7 @@ async def consume(runtime: Runtime, redis: ArqRedis) -> None:
 
 
 async def _claim_until_back(runtime: Runtime, redis: ArqRedis, ctx: dict[Any, Any]) -> None:
-    """Feed the slots from PostgreSQL until Redis answers again; a Redis that hangs holds nothing up."""
+    """Feed the slots from PostgreSQL until Redis takes messages again; one that hangs holds nothing up."""
     back = asyncio.create_task(_until_back(redis))
     back.add_done_callback(lambda _: runtime.slots.wake.set())
     try:
@@ -138,7 +142,7 @@ async def _until_back(redis: ArqRedis) -> None:
     while True:
         await asyncio.sleep(WITHOUT_REDIS_SECONDS)
         with suppress(*queue.REDIS_ERRORS):
-            await redis.ping()
+            await queue.probe(redis)
             return
 
 

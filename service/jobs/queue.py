@@ -34,6 +34,7 @@ log = structlog.get_logger()
 
 FUNCTION = "run_job"
 LANE = "lavori:queue:{priority}:{tag}"
+PROBE = "lavori:probe"
 WAKE = "lavori:wake"  # pub/sub: there is work
 CANCEL = "lavori:cancel"  # pub/sub: a running job is to be cancelled; the message is its id
 REDIS_ERRORS = (RedisError, OSError, TimeoutError)
@@ -105,6 +106,11 @@ async def offer(redis: ArqRedis, messages: Sequence[Message]) -> int:
         tag = message.worker_tag or ""
         args += [message.name, _record(message, due), message.lane, message.tenant_id, tag, due]
     return int(await redis.register_script(OFFER)(args=args))
+
+
+async def probe(redis: ArqRedis) -> None:
+    """Raise one of REDIS_ERRORS unless Redis takes what is written: one that is full answers a ping all the same."""
+    await redis.set(PROBE, 1, px=1_000)
 
 
 def _record(message: Message, due: int) -> bytes:

@@ -1,6 +1,7 @@
 """Offers due jobs to the queue again: whatever Redis lost, PostgreSQL still knows."""
 
 import asyncpg
+from redis.exceptions import RedisError
 
 from service.jobs import claims, queue
 from service.jobs.capped import offerable
@@ -16,10 +17,15 @@ async def redeliver(runtime: Runtime) -> None:
     Offering is idempotent, so a quiet system pays for one page. After a FLUSHALL all pages are offered in one sweep;
     a single message that was lost behind thousands, maybe of another tenant, is found by the walk.
     """
-    if capped := await offerable(runtime.pool, None):
-        await queue.offer(runtime.dispatcher.redis, capped)
-    if await _offer_pages(runtime, None, 1) is not None:
-        runtime.walked = await _offer_pages(runtime, runtime.walked, WALK_PAGES)
+    try:
+        if capped := await offerable(runtime.pool, None):
+            await queue.offer(runtime.dispatcher.redis, capped)
+        if await _offer_pages(runtime, None, 1) is not None:
+            runtime.walked = await _offer_pages(runtime, runtime.walked, WALK_PAGES)
+    except RedisError as error:
+        runtime.refused = error
+        runtime.slots.wake.set()
+        raise
 
 
 async def _offer_pages(

@@ -101,7 +101,7 @@ class Engine(RuleBasedStateMachine):
     @rule(held=claims)
     def heartbeat(self, held: Any) -> None:
         before = self.runner.run(row_of(self.pool, held["id"]))
-        kept = self.runner.run(leases.renew_leases(self.pool, [(held["id"], held["lease_id"])], 15))
+        kept = self.runner.run(self._renew(held))
         assert bool(kept) == (before["lease_id"] == held["lease_id"])
 
     @rule(held=claims, percent=st.integers(0, 99))
@@ -152,6 +152,10 @@ class Engine(RuleBasedStateMachine):
         """A scheduler looks, or two do at once."""
         self.now += timedelta(minutes=minutes)
         self.runner.run(self._turns_of(1 + twice))
+
+    async def _renew(self, held: asyncpg.Record) -> set[UUID]:
+        async with self.pool.acquire() as connection:
+            return await leases.renew_leases(connection, [(held["id"], held["lease_id"])], 15)
 
     async def _turns_of(self, schedulers: int) -> None:
         await asyncio.gather(*(self._turns() for _ in range(schedulers)))
