@@ -26,11 +26,12 @@ async def cancel(api: ClientSession, job_id: object) -> int:
         return response.status
 
 
+@pytest.mark.fault("G1", "cancel racing finish {times} times", times=(200, 1_000))
 async def test_of_cancelling_and_finishing_one_wins_and_both_are_told_the_truth(
-    api: ClientSession, pool: asyncpg.Pool
+    api: ClientSession, pool: asyncpg.Pool, times: int
 ) -> None:
     answers = set()
-    for n in range(200):
+    for n in range(times):
         job_id = await add(pool)
         row = await claim(pool, job_id)
         assert row is not None
