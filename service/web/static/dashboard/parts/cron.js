@@ -14,7 +14,10 @@ export function inWords(expression) {
   const when = atTime(minute, hour);
   if (!when) return null;
   const dates = onDays(day, month, weekday, quartz);
-  return dates === null ? null : [dates, when].filter(Boolean).join(" ");
+  if (dates === null) return null;
+  const often = STAR.test(hour) || hour.includes("/"); // "every hour" says of itself that it is every day
+  const text = often && dates === t("cron_daily") ? when : [dates, when].filter(Boolean).join(" ");
+  return text[0].toUpperCase() + text.slice(1);
 }
 
 function atTime(minute, hour) {

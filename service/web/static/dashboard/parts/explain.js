@@ -17,9 +17,9 @@ export function Explain({ job }) {
       <div><p><b>${t(`reason_${data.reason}`)}</b> <span class="muted">${data.detail}</span></p>
         <p class="muted">${[
           data.position && t("position", { n: data.position, ahead: data.ahead }),
-          data.estimated_start_at && t("starts_in", { time: duration((Date.parse(data.estimated_start_at) - Date.now()) / 1000) }),
+          data.estimated_start_at && data.reason !== "scheduled" && t("starts_in", { time: duration((Date.parse(data.estimated_start_at) - Date.now()) / 1000) }),
         ].filter(Boolean).join(" · ")}
-        ${job.run_at && data.reason === "scheduled" && html` <${When} time=${job.run_at} />`}</p></div>
+        ${job.run_at && data.reason === "scheduled" && html`<${When} time=${job.run_at} relative />`}</p></div>
       ${blocked && html`<a class="button" href=${link(["workers"])}>${t("nav_workers")}</a>`}
     </section>`;
 }

@@ -48,7 +48,7 @@ function Row({ job, current, checked, onToggle }) {
       <td class="c-status"><${JobBadge} job=${job} /></td>
       <td class="c-type"><a href=${link(["jobs", job.id])}><b>${job.type}</b> <span class="muted num">#${job.number}</span></a>
         ${job.description && html`<div class="clip muted">${job.description}</div>`}
-        ${Object.entries(job.labels).slice(0, 3).map(([name, value]) => html`<span class="label" key=${name}>${name}=${value}</span>`)}</td>
+        <div>${Object.entries(job.labels).slice(0, 3).map(([name, value]) => html`<span class="label" key=${name}>${name}=${value}</span>`)}</div></td>
       <td class="c-what"><${What} job=${job} /></td>
       <td class="c-who"><span class="clip">${job.created_by}</span></td>
       <td class="c-created_at"><${When} time=${job.created_at} relative /></td>
