@@ -19,6 +19,7 @@ from dev_run import Dev
 SHOTS = Path(__file__).parent / "shots"
 INSTALL_SECONDS = 600
 WAIT_MS = 15_000
+expect.set_options(timeout=WAIT_MS)  # a busy machine takes its time
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -142,7 +143,7 @@ async def go(page: Page, place: str) -> None:
 async def settled(page: Page) -> None:
     """Wait until nothing is being loaded that is shown as such."""
     await page.wait_for_selector("h1")
-    await expect(page.locator(".skeleton, .stale")).to_have_count(0, timeout=WAIT_MS)
+    await expect(page.locator(".skeleton, .stale")).to_have_count(0)
 
 
 async def until(condition: Callable[[], Awaitable[object]], seconds: float = 15) -> None:

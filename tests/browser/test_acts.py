@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.async_api import Page, expect
 
-from dev_run import ROOT, Dev
+from dev_run import ROOT, Dev, until
 
 from .conftest import Open, ended, go, settled, submit
 
@@ -105,10 +105,10 @@ async def test_an_operator_finds_what_fails_and_runs_all_of_it_again(page: Page,
     last = submit(dev, "sleep", args={"seconds": 0, "fail": True}, labels={"batch": "walk"})
     ended(dev, last["id"])
     query = "/api/jobs?status=failed&label.batch=walk&limit=1&count=true"
-    while dev.get(query)["count"] < 61:
-        pass
+    until(lambda: dev.get(query)["count"] == 61, "the failures")
     await go(page, "")
-    await page.locator(".lines a", has_text="sleep").first.click()
+    await page.get_by_role("region", name="Failing types").get_by_role("link").first.click()
+    await page.wait_for_selector(".jobs")
     await settled(page)
     assert "status=failed" in page.url
     await page.locator(".jobs tbody a").first.click()
@@ -130,8 +130,7 @@ async def test_an_operator_finds_what_fails_and_runs_all_of_it_again(page: Page,
     await expect(page.locator("dialog h2")).to_have_text("Run 61 jobs again?")
     await confirm(page, "Run again")
     await expect(page.locator(".toast")).to_contain_text("Done: 61 jobs")
-    while dev.get(query)["count"] < 61:
-        pass
+    until(lambda: dev.get(query)["count"] == 61, "the failures")
     assert dev.get(f"/api/jobs/{last['id']}")["run"] == 2
 
 

@@ -70,7 +70,7 @@ export function Search({ types, onFilter }) {
       ${shown && html`<ul id="search-meanings" role="listbox" aria-label=${t("search")}>
         ${found.map((one, n) => html`
           <li key=${one.as + n} id="meaning-${n}" role="option" aria-selected=${n === at}
-            onMouseDown=${(event) => (event.preventDefault(), take(one))} onMouseEnter=${() => setAt(n)}>
+            onMouseDown=${(event) => (event.preventDefault(), take(one))}>
             <span class="muted">${t(one.as)}</span> <b>${one.shown || text.trim()}</b></li>`)}</ul>`}
     </div>`;
 }
