@@ -9,6 +9,7 @@ import pytest
 from fault_lab.load import clients_of
 from fault_lab.system import running_system
 from fault_points import DIED, OF_API, OF_WORKER
+from ledger import until_status
 from receivers import webhook_receiver
 from service.settings import Settings
 
@@ -133,12 +134,15 @@ async def test_a_worker_that_dies_at_a_point_breaks_no_promise(
                 *ALONE_TURNS,
             ):
                 for crash in range(crashes):
+                    if together in ALONE_TURNS:
+                        long = body | {"args": {"diary": str(system.diary), "seconds": 2.0}}
+                        held = await clients.submit(f"{together[0]}.{crash}.held", long)
+                        await until_status(pool, held, "running")
+                        whole.kill()
                     for point, worker in zip(together, dying, strict=False):
                         passes = 1 if point in ALONE or crashes == 1 else dice.randint(1, 4)
                         worker.set(FAULT_POINT=f"{point}:{passes}")
                         worker.start_again_if_ended()
-                    if together in ALONE_TURNS:
-                        whole.kill()
                     ending = dying[: len(together)]
                     for turn in range(100):
                         if all(worker.ended() for worker in ending):
