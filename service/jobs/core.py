@@ -10,8 +10,9 @@ from service.db.batch import Batcher
 from service.db.patience import again_if_broken
 from service.files.links import LinkSigner
 from service.files.storage import Storage
-from service.jobs import store
+from service.jobs import defined, store
 from service.jobs.capped import CappedOffers
+from service.jobs.job import Row
 from service.jobs.jobtype import JobType
 from service.jobs.queue import Dispatcher
 from service.jobs.reader import JobReader
@@ -36,6 +37,7 @@ class Core:
     inserting: Batcher[store.NewJob, asyncpg.Record | None] = field(init=False)
     inserting_within: Batcher[store.NewJob, store.Decided] = field(init=False)
     replaying: Batcher[bytes, asyncpg.Record | None] = field(init=False)
+    defining: Batcher[defined.Named, Row | None] = field(init=False)
     capped: CappedOffers = field(init=False)
 
     def __post_init__(self) -> None:
@@ -43,6 +45,7 @@ class Core:
         self.inserting = Batcher(self._insert, max_items=256, concurrency=2)
         self.inserting_within = Batcher(self._insert_within, max_items=256, concurrency=1)
         self.replaying = Batcher(self._replay, max_items=256, concurrency=2)
+        self.defining = Batcher(self._define, max_items=256, concurrency=2)
         self.capped = CappedOffers(self.pool, self.dispatcher)
 
     async def _insert(self, jobs: list[store.NewJob]) -> list[asyncpg.Record | None]:
@@ -58,6 +61,9 @@ class Core:
 
     async def _replay(self, digests: list[bytes]) -> list[asyncpg.Record | None]:
         return await again_if_broken(lambda: store.jobs_of_keys(self.pool, digests))
+
+    async def _define(self, wanted: list[defined.Named]) -> list[Row | None]:
+        return await again_if_broken(lambda: defined.definitions_named(self.pool, wanted))
 
 
 CORE = web.AppKey("core", Core)

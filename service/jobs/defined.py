@@ -4,7 +4,7 @@ A definition is a stored request. What a submission says itself goes before what
 are merged. The job has it all then: what becomes of the definition later does not touch it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,21 +12,26 @@ from uuid import UUID
 import orjson
 
 from service.access.principal import Permission, Principal
+from service.db.batch import Batcher
 from service.db.connection import Executor
 from service.jobs.job import Row
 from service.jobs.merge import merge_patch
 from service.jobs.states import PRIORITIES
 from service.sealing import Sealer
 
-DEFINITION = """
+Named = tuple[int, str]
+"""A tenant, and the code of one of its definitions."""
+
+DEFINITIONS = """
 SELECT definition.id, definition.tenant_id, definition.code, definition.type, definition.description, definition.args,
        definition.sealed_args, definition.priority, definition.worker_tag, definition.publish_link_access_scope,
        definition.timeout_seconds, definition.max_attempts, definition.labels, definition.options,
        definition.shared_with, definition.created_by, definition.attachment_file_id, definition.attachment_url,
        definition.attachment_name, definition.attachment_mime_type,
        files.size AS attachment_size, files.sha256 AS attachment_sha256
-FROM job_definitions AS definition LEFT JOIN files ON files.id = definition.attachment_file_id
-WHERE definition.tenant_id = $1 AND definition.code = $2
+FROM unnest($1::int[], $2::text[]) AS wanted(tenant_id, code)
+JOIN job_definitions AS definition ON (definition.tenant_id, definition.code) = (wanted.tenant_id, wanted.code)
+LEFT JOIN files ON files.id = definition.attachment_file_id
 """
 
 _COPIED = (
@@ -55,7 +60,7 @@ def may_see(principal: Principal, created_by: str, shared_with: list[str]) -> bo
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A definition, a row of DEFINITION, as the jobs that are made from it see it."""
+    """A definition, a row of DEFINITIONS, as the jobs that are made from it see it."""
 
     row: Row
 
@@ -96,9 +101,21 @@ class Definition:
         return sealer.open(sealed, definition_place(self.row["tenant_id"], self.row["id"]))
 
 
-async def definition_of(connection: Executor, principal: Principal, code: str) -> Definition | None:
+async def definitions_named(connection: Executor, wanted: Sequence[Named]) -> list[Row | None]:
+    """Definitions by tenant and code, in order; None where there is none."""
+    once = set(wanted)  # many may ask for the same one
+    rows = await connection.fetch(DEFINITIONS, *zip(*once, strict=True))
+    found = {(row["tenant_id"], row["code"]): row for row in rows}
+    return [found.get(one) for one in wanted]
+
+
+async def definition_of(
+    defining: Batcher[Named, Row | None], principal: Principal, code: str
+) -> Definition | None:
     """The tenant's definition of this code, if the caller may see it."""
-    row = await connection.fetchrow(DEFINITION, principal.tenant_id, code)
+    if "\0" in code:  # which PostgreSQL can't take
+        return None
+    row = await defining.put((principal.tenant_id, code))
     if row is None or not may_see(principal, row["created_by"], row["shared_with"]):
         return None
     return Definition(row)

@@ -187,11 +187,7 @@ def offer(core: Core, row: Row) -> None:
 async def _definition(core: Core, principal: Principal, body: Any) -> Definition | None:
     """The definition that a creation body names; None also for one that is not there, which type_of refuses."""
     code = body.get("definition") if isinstance(body, dict) else None
-    return (
-        await definition_of(core.pool, principal, code)
-        if isinstance(code, str) and "\0" not in code
-        else None
-    )
+    return await definition_of(core.defining, principal, code) if isinstance(code, str) else None
 
 
 def _completed(core: Core, definition: Definition, body: dict[str, Any]) -> dict[str, Any]:

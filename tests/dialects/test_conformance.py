@@ -1,15 +1,13 @@
 """One life of a job through each dialect, compared at every step with what the native API shows."""
 
-from typing import Any
-
 import pytest
 from aiohttp import ClientSession
 
 from asking import ask
-from running import job, until
+from running import until
 from service.app import DIALECTS
 from service.jobs.states import Status
-from views_of_dialects import VIEWS, View
+from views_of_dialects import VIEWS, View, same
 
 
 def test_each_dialect_has_a_view() -> None:
@@ -20,17 +18,6 @@ def test_each_dialect_has_a_view() -> None:
 def view(request: pytest.FixtureRequest, api: ClientSession) -> View:
     """A client of each dialect in turn."""
     return VIEWS[request.param](api)
-
-
-async def same(view: View, api: ClientSession, job_id: str, status: str) -> dict[str, Any]:
-    """The native job, which stands where it should, and which the dialect shows in its own words."""
-    native = await job(api, job_id)
-    assert native["status"] == status
-    assert await view.word(job_id) == view.words[Status(status)]
-    assert await view.output(job_id) == native["output"]
-    progress = await view.progress(job_id)
-    assert progress == {name: native[name] for name in progress}
-    return native
 
 
 async def test_waiting_held_back_cancelled_removed(api: ClientSession, view: View) -> None:

@@ -9,9 +9,9 @@ from views_of_dialects.alteryx import Alteryx
 from views_of_dialects.conscia import Conscia
 from views_of_dialects.dataone import DataOne
 from views_of_dialects.opencity import OpenCity
-from views_of_dialects.view import View
+from views_of_dialects.view import View, same
 
-__all__ = ["VIEWS", "View"]
+__all__ = ["VIEWS", "View", "same"]
 
 VIEWS: Mapping[str, Callable[[ClientSession], View]] = {
     "opencity": OpenCity,

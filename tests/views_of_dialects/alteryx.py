@@ -38,7 +38,7 @@ class Alteryx:
 
     async def progress(self, job_id: str) -> Mapping[str, Any]:
         read = await self._read(job_id)
-        return {"created_at": read["createDateTime"], "definition": read["appId"]}
+        return {"created_at": read["createDateTime"]}
 
     async def output(self, job_id: str) -> str | None:
         read = await self._read(
@@ -47,6 +47,7 @@ class Alteryx:
         native = (await ask(self._api, "GET", f"/api/jobs/{job_id}")).body
         outcomes = {"finished": "Success", "failed": "Error"}
         assert read["disposition"] == outcomes.get(native["status"], "None")
+        assert read["appId"] == (native["definition"] or native["type"])
         assert [one["id"] for one in read["outputs"]] == [one["id"] for one in native["outputs"]]
         output: str | None = native["output"]
         return output

@@ -3,6 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from aiohttp import ClientSession
+
+from running import job
+from service.jobs.states import Status
+
 
 class View(Protocol):
     """What a client of a dialect can do; where the vendor has no call of its own, the native one."""
@@ -30,3 +35,14 @@ class View(Protocol):
 
     async def remove(self, job_id: str) -> None:
         """Delete it."""
+
+
+async def same(view: View, api: ClientSession, job_id: str, status: str) -> dict[str, Any]:
+    """The native job, which stands where it should, and which the dialect shows in its own words."""
+    native = await job(api, job_id)
+    assert native["status"] == status
+    assert await view.word(job_id) == view.words[Status(status)]
+    assert await view.output(job_id) == native["output"]
+    progress = await view.progress(job_id)
+    assert progress == {name: native[name] for name in progress}
+    return native

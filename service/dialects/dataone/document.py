@@ -27,7 +27,7 @@ JOB = {
     "contractActionTrigger": wire.ON_DEMAND,
     "contractActionWorkflowInstance": {
         "id": "0199f3c2-7b1e-7cc4-9d3e-5a1b2c3d4e5f",
-        "workflowTemplateId": "120546812093213",
+        "workflowTemplateId": str(wire.template("sleep", None).id),
         "workflowTemplateName": "Sleep",
         "workflowTemplateRevision": "1",
         "workflowTemplateDescription": "Sleeps in steps.",

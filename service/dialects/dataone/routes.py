@@ -60,7 +60,7 @@ async def list_jobs(request: web.Request) -> web.Response:
 
 async def _named(core: Core, principal: Principal, contract: str) -> dict[str, str]:
     """The definition that a contract is, else the type. Raises NotFound."""
-    if await definition_of(core.pool, principal, contract) is not None:
+    if await definition_of(core.defining, principal, contract) is not None:
         return {"definition": contract}
     if contract in core.job_types:
         return {"type": contract}

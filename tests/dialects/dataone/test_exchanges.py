@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]  # it carries no types
 import pytest
 from aiohttp import ClientSession
 
@@ -42,6 +43,10 @@ async def replayed(api: ClientSession, name: str, **query: str) -> Answer:
     assert answer.status == response["status"], answer
     assert answer.headers["Content-Type"].partition(";")[0] == "application/json"
     assert shape(answer.body) == shape(response["body"])
+    document = (await ask(api, "GET", "/api/openapi/dataone.json")).body
+    told = document["paths"][path][request["method"].lower()]["responses"][str(answer.status)]
+    schema = told["content"]["application/json"]["schema"]
+    jsonschema.Draft202012Validator({**document, **schema}).validate(answer.body)
     return answer
 
 

@@ -1,5 +1,6 @@
 """Data One: the list of jobs against a Python evaluation of its 19 filters and its sorts."""
 
+import asyncio
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -137,6 +138,17 @@ async def test_a_bound_is_inclusive(client: Client, all_jobs: list[Job], name: s
     assert raw.status == 200
 
 
+async def test_the_uuid_is_no_lcid_and_no_dfiid_of_a_job_that_has_another(
+    client: Client, all_jobs: list[Job]
+) -> None:
+    uuid = of_instance("id")
+    for name in ("lcid", "dfiid"):
+        others = [job for job in all_jobs if SHOWN[name](job) != uuid(job)]
+        assert len(others) > 10
+        for job in others[:10]:
+            assert await client.jobs(**{name: uuid(job)}) == []
+
+
 async def test_filters_hold_together(client: Client, all_jobs: list[Job]) -> None:
     chance, hits = random.Random(5), 0
     for _ in range(60):
@@ -229,8 +241,9 @@ INSERT INTO job_requests (job_id, tenant_id, args, modified_by) SELECT id, 1, '{
 async def test_a_job_of_a_schedule_says_so(client: Client, api: ClientSession, worker: object) -> None:
     definition = {"code": "often", "type": "echo", "name": "Often", "schedule": {"cron": "* * * * * ?"}}
     assert (await ask(api, "POST", "/api/job-definitions", json=definition)).status == 201
-    while not (fired := await client.jobs(contractActionTrigger="schedule")):  # pytest's timeout ends this
-        pass
+    async with asyncio.timeout(15):
+        while not (fired := await client.jobs(contractActionTrigger="schedule")):
+            await asyncio.sleep(0.05)
     assert {(job["contract"], job["contractAction"]) for job in fired} == {("often", "run")}
     assert (await ask(api, "DELETE", "/api/job-definitions/often")).status == 204
     made = await client.submit()

@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, TCPConnector
 
 from asking import ask, key_for, other_tenant, pointers
 
@@ -16,19 +16,25 @@ ClientOf = Callable[[dict[str, str]], Client]
 SECONDS = {"seconds": 1}
 
 
-async def test_a_thousand_at_once_make_one_job(
-    client: Client, api: ClientSession, pool: asyncpg.Pool
-) -> None:
-    async def one(number: int) -> tuple[int, str]:
-        made = await client.post(contractName="echo", actionVariables={"n": number}, extIPID="once")
-        return made.status, made.body["id"]
+@pytest.mark.parametrize("contract", ["echo", "defined"])
+async def test_a_thousand_at_once_make_one_job(api: ClientSession, pool: asyncpg.Pool, contract: str) -> None:
+    definition = {"code": "defined", "type": "echo", "name": "Defined"}
+    assert (await ask(api, "POST", "/api/job-definitions", json=definition)).status == 201
+    headers = {"Authorization": api.headers["Authorization"]}
+    async with ClientSession(api._base_url, headers=headers, connector=TCPConnector(limit=0)) as crowd:
+        client = Client(crowd)
 
-    answers = await asyncio.gather(*(one(number) for number in range(1_000)))
+        async def one(number: int) -> tuple[int, str]:
+            made = await client.post(contractName=contract, actionVariables={"n": number}, extIPID="once")
+            return made.status, made.body["id"]
+
+        answers = await asyncio.gather(*(one(number) for number in range(1_000)))
     statuses = [status for status, _ in answers]
     assert (statuses.count(201), statuses.count(409)) == (1, 999)
     assert len({job_id for _, job_id in answers}) == 1
     assert await pool.fetchval("SELECT count(*) FROM jobs") == 1
     assert await pool.fetchval("SELECT count(*) FROM idempotency_keys") == 1
+    assert await pool.fetchval("SELECT count(*) FROM audit WHERE object_type = 'job'") == 1
 
 
 async def test_what_is_hashed_is_user_contract_action_and_ext_ipid(
