@@ -12,6 +12,7 @@ CACHE = Path(__file__).parents[2] / ".lavori" / "debian"
 # Each with the libraries that a small image of Debian does not have.
 PACKAGES = {
     "pgbouncer": ("pgbouncer", "libc-ares2", "libevent-2.1-7"),
+    "nginx": ("nginx", "libpcre2-8-0"),
     "haproxy": ("haproxy", "liblua5.3-0", "libopentracing-c-wrapper0", "libopentracing1"),
 }
 
