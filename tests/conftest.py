@@ -47,6 +47,13 @@ async def database_url(servers: Servers) -> AsyncIterator[str]:
         yield url
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def module_database_url(servers: Servers) -> AsyncIterator[str]:
+    """The address of a database for all tests of a module, with the schema and nothing else."""
+    async with _database(servers, TEMPLATE) as url:
+        yield url
+
+
 @pytest.fixture
 async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
     """Connections to `database_url`, made as the service makes them."""
@@ -60,6 +67,16 @@ async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
 @pytest.fixture
 async def redis_url(servers: Servers) -> str:
     """The address of an empty Redis database."""
+    return await _empty_redis(servers)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def module_redis_url(servers: Servers) -> str:
+    """The address of a Redis database that is empty when the module begins."""
+    return await _empty_redis(servers)
+
+
+async def _empty_redis(servers: Servers) -> str:
     url = servers.redis_url.rpartition("/")[0] + f"/{next(NUMBERS) % REDIS_DATABASES}"
     async with redis.asyncio.Redis.from_url(url) as client:
         await client.flushdb()

@@ -218,6 +218,7 @@ async def stop(core: Core, principal: Principal, job_id: UUID, origin: Origin) -
             await _remove(connection, principal, job_id, before, origin)
     core.dispatcher.changed(job_id, principal.tenant_id)
     if runs:
+        log.info("job moved", action="job.moved", job_id=str(job_id), by="cancel", status=Status.RUNNING)
         await core.dispatcher.cancel(job_id)
     return not runs
 
