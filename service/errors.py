@@ -121,6 +121,12 @@ class UnsupportedMediaType(LavoriError):
     status, code, title = 415, "unsupported_media_type", "Unsupported media type"
 
 
+class NotImplementedHere(LavoriError):
+    """A part of a standard that is not offered here."""
+
+    status, code, title = 501, "not_implemented", "Not implemented"
+
+
 class RangeNotSatisfiable(LavoriError):
     """A Range that lies outside the content."""
 

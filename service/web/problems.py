@@ -29,6 +29,7 @@ REMEDIES: Mapping[str, str] = {
     "precondition_failed": "Read the resource again, and repeat the change with its present `ETag`.",
     "too_large": "Send less: `detail` names the limit.",
     "unsupported_media_type": "Send the `Content-Type` that `detail` names.",
+    "not_implemented": "Leave out what `detail` names: it tells what is offered.",
     "range_not_satisfiable": "Ask for a range within the size that `Content-Range` tells, or for the whole.",
     "invalid": "Correct every place in `errors`: each `pointer` leads to one.",
     "unknown_job_type": "Check the spelling of `type`, or ask the operator to install it.",

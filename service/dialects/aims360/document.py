@@ -10,6 +10,7 @@ from service.dialects.aims360.options import MOST
 from service.errors import (
     CapExceeded,
     Gone,
+    NotImplementedHere,
     NotReady,
     PreconditionFailed,
     RangeNotSatisfiable,
@@ -113,7 +114,7 @@ _OF_A_FILE = (NotReady, Gone, RangeNotSatisfiable, PreconditionFailed)
 def _list(id_: str, summary: str, tag: str, kind: EntitySet) -> Operation:
     example = {"@odata.context": f"https://jobs.example.org{kind.root}/$metadata#{kind.name}", "value": []}
     answers = {200: answer(_page(kind), example, "A page.")}
-    return Operation(id_, summary, tag, answers, more_query=_OPTIONS, errors=(wire.Unsupported,))
+    return Operation(id_, summary, tag, answers, more_query=_OPTIONS, errors=(NotImplementedHere,))
 
 
 OPERATIONS: Mapping[Handler, Operation] = {

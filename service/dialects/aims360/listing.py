@@ -42,7 +42,10 @@ async def page(
     descriptions: Mapping[str, str],
     secrets: tuple[str, ...],
 ) -> Page:
-    """A page of the entities that the caller may see. `descriptions` are of types. Raises Malformed, Unsupported."""
+    """A page of the entities that the caller may see; `descriptions` are of types.
+
+    Raises Malformed, NotImplementedHere.
+    """
     values = Values(FIRST)
     asked = read_options(query, entities, values)
     question = dumps([principal.tenant_id, entities.name, *map(asked.texts.get, ("$filter", "$orderby"))])

@@ -13,8 +13,7 @@ from multidict import MultiMapping
 from service.dialects.aims360.entities import TEXT, EntitySet, Property
 from service.dialects.aims360.filters import Values, condition, filterable
 from service.dialects.aims360.literals import SQL_TYPES
-from service.dialects.aims360.wire import Unsupported
-from service.errors import Malformed
+from service.errors import Malformed, NotImplementedHere
 
 OPTIONS = ("$filter", "$orderby", "$select", "$count", "$top", "$skip", "$skiptoken")
 PAGE = 100
@@ -61,14 +60,14 @@ class Asked:
 
 
 def read_options(query: MultiMapping[str], entities: EntitySet, values: Values) -> Asked:
-    """The options, in any case. Raises Malformed, and Unsupported for a system option that is not offered."""
+    """The options, in any case. Raises Malformed, and NotImplementedHere for a system option that is not offered."""
     texts: dict[str, str] = {}
     for given, text in query.items():
         name = given.lower()
         if not name.startswith("$"):
             continue  # none of OData's
         if name not in OPTIONS:
-            raise Unsupported(
+            raise NotImplementedHere(
                 f"the option {given[:50]} is not offered; offered are {', '.join(OPTIONS[:-1])}"
             )
         if name in texts:

@@ -37,12 +37,6 @@ _ID = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:-([0-9]{17}))
 MIB = 1 << 20
 
 
-class Unsupported(LavoriError):
-    """A part of OData that is not offered here."""
-
-    status, code, title = 501, "not_implemented", "Not implemented"
-
-
 def refusal(error: LavoriError) -> tuple[int, Any]:
     """OData's form of an error; what is wrong with a body, or with a job's state, is 400."""
     status = Malformed.status if isinstance(error, Invalid | WrongState) else error.status
