@@ -1,5 +1,6 @@
 """The command `lavori`, and `python -m service`."""
 
+import os
 import sys
 
 
@@ -12,6 +13,10 @@ def main() -> None:
         return
     from service.cli.main import app  # noqa: PLC0415, see above
 
+    if "_LAVORI_COMPLETE" in os.environ:  # a shell asks, by what `lavori completion` gave it
+        from typer._completion_classes import completion_init  # noqa: PLC0415 - typer's own way to it
+
+        completion_init()
     app()
 
 

@@ -1,11 +1,23 @@
 """The list of commands: those for users are in client/, those for operators load what they need when they run."""
 
+from enum import StrEnum
+from typing import Annotated
+
 import typer
 
-from service.cli.client import downloads, jobs, moves, raw, submit
+from service.cli.client import catalogue, downloads, jobs, keys, moves, raw, submit
 
-USERS = (submit, jobs, moves, downloads, raw)
+USERS = (submit, jobs, moves, downloads, catalogue, keys, raw)
 OPERATORS = "For operators"
+
+
+class Shell(StrEnum):
+    """Shells that can complete."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+
 
 app = typer.Typer(
     name="lavori",
@@ -64,3 +76,19 @@ def check_config() -> None:
     from service.cli.check_config import run  # noqa: PLC0415
 
     run()
+
+
+@app.command(rich_help_panel=OPERATORS)
+def doctor() -> None:
+    """Look whether all is there that the service needs, and say what to do where it is not."""
+    from service.cli.doctor import run  # noqa: PLC0415
+
+    run()
+
+
+@app.command()
+def completion(shell: Annotated[Shell, typer.Argument(help="Which shell.")]) -> None:
+    """Write what lets a shell complete commands: source <(lavori completion bash)."""
+    from typer._completion_shared import get_completion_script  # noqa: PLC0415 - the way typer itself goes
+
+    print(get_completion_script(prog_name="lavori", complete_var="_LAVORI_COMPLETE", shell=shell.value))
