@@ -3,10 +3,12 @@
 import asyncio
 import base64
 import io
+import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
+import asyncpg
 import pytest
 from aiohttp import ClientSession
 
@@ -227,3 +229,29 @@ async def test_slow_readers_of_downloads_cost_others_nothing(settings: Settings,
         finally:
             for _, writer in slow:
                 writer.transport.abort()
+
+
+@pytest.mark.fault("G3", "a link revoked in the middle of a download")
+async def test_a_download_that_has_begun_ends_whole_and_none_begins_after_its_link_was_revoked(
+    process: ApiProcess, pool: asyncpg.Pool
+) -> None:
+    async with process.session() as client:
+        made = await ask(client, "POST", "/api/jobs", json={"type": "echo"})
+        job_id, content = made.body["id"], random.Random(7).randbytes(24 * MIB)
+        stored = await ask(client, "POST", "/api/attachments?name=x.bin", data=io.BytesIO(content))
+        output = await pool.fetchval(
+            """INSERT INTO outputs (id, job_id, tenant_id, run, position, file_id)
+               VALUES (gen_random_uuid(), $1, 1, 1, 0, $2) RETURNING id""",
+            job_id,
+            stored.body["id"],
+        )
+        links = f"/api/jobs/{job_id}/outputs/{output}/links"
+        link = await ask(client, "POST", links, json={"scope": "public"})
+        async with ClientSession() as nobody:
+            async with nobody.get(link.body["url"]) as response:
+                begun = await response.content.readexactly(1 << 16)
+                assert (await ask(client, "DELETE", f"{links}/{link.body['id']}")).status == 204
+                assert begun + await response.content.read() == content
+            for headers in ({}, {"Range": "bytes=100-"}):
+                async with nobody.get(link.body["url"], headers=headers) as refused:
+                    assert refused.status == 410

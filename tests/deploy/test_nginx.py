@@ -80,6 +80,9 @@ async def nginx_before(home: Path, *ports: int) -> AsyncIterator[ClientSession]:
         await running.wait()
 
 
+@pytest.mark.fault(
+    "F19", "SIGTERM of one of two API processes behind nginx, under submits, reads and long polls"
+)
 async def test_streams_bodies_and_a_process_that_goes(settings: Settings, tmp_path: Path) -> None:
     with ApiProcess(settings) as one, ApiProcess(settings) as two:
         await one.until_ready()
