@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import Schema, fields, validate
-
 from service.access.middleware import is_open
 from service.definitions.schemas import CODE
 from service.dialects.alteryx import login, routes, wire
 from service.dialects.alteryx.asked import JobsIn, ReadIn, WorkflowJobsIn
+from service.dialects.alteryx.shapes import AlteryxJobOut, AlteryxListedOut, AlteryxMessageOut, AlteryxRunIn
 from service.errors import CapExceeded, Malformed
 from service.web.about import ABOUT
 from service.web.described import (
@@ -17,7 +16,6 @@ from service.web.described import (
     Body,
     Handler,
     Operation,
-    Shown,
     answer,
     body,
 )
@@ -53,70 +51,6 @@ JOB = {
     "runWithE2": False,
 }
 TOKEN = {"access_token": "la_AZnzwnse…", "token_type": "bearer", "expires_in": 3600}
-_STATUS = validate.OneOf(list(dict.fromkeys(wire.WORDS.values())))
-_PRIORITY = validate.OneOf(list(wire.PRIORITIES.values()))
-
-
-class AlteryxOutputOut(Shown):
-    """A file that the job has made."""
-
-    id = fields.UUID()
-    available_formats = fields.List(fields.String(), data_key="availableFormats")
-    file_name = fields.String(data_key="fileName")
-
-
-class AlteryxMessageOut(Shown):
-    """A line of the job's log; `status` is 1 for info, 2 warning, 3 error, 4 an output file."""
-
-    status = fields.Integer(validate=validate.OneOf([1, 2, 3, 4]))
-    text = fields.String()
-    tool_id = fields.Integer(data_key="toolId")
-
-
-class AlteryxJobOut(Shown):
-    """A job."""
-
-    sometimes = frozenset({"messages"})
-
-    id = fields.UUID()
-    app_id = fields.String(data_key="appId")
-    create_date_time = fields.AwareDateTime(data_key="createDateTime")
-    status = fields.String(validate=_STATUS)
-    disposition = fields.String(validate=validate.OneOf(["None", "Success", "Error"]))
-    outputs = fields.List(fields.Nested(AlteryxOutputOut))
-    messages = fields.List(fields.Nested(AlteryxMessageOut))
-    priority = fields.String(validate=_PRIORITY)
-    worker_tag = fields.String(data_key="workerTag")
-    run_with_e2 = fields.Boolean(data_key="runWithE2")
-
-
-class AlteryxListedOut(Shown):
-    """A job in a list."""
-
-    id = fields.UUID()
-    create_date = fields.AwareDateTime(data_key="createDate")
-    status = fields.String(validate=_STATUS)
-    priority = fields.String(validate=_PRIORITY)
-    worker_tag = fields.String(data_key="workerTag")
-    run_with_e2 = fields.Boolean(data_key="runWithE2")
-
-
-class AlteryxQuestion(Schema):
-    """A value for one of the args."""
-
-    name = fields.String(required=True)
-    value = fields.Raw(allow_none=True)
-
-
-class AlteryxRunIn(Schema):
-    """How to run a workflow."""
-
-    worker_tag = fields.String(data_key="workerTag", allow_none=True)
-    credential_id = fields.String(data_key="credentialId", allow_none=True)
-    questions = fields.List(fields.Nested(AlteryxQuestion), allow_none=True)
-    priority = fields.String(validate=_PRIORITY, allow_none=True)
-
-
 _TEXT: dict[str, Any] = {"type": "string"}
 _MESSAGE: dict[str, Any] = {"type": "object", "required": ["message"], "properties": {"message": _TEXT}}
 _GRANT: dict[str, Any] = {
