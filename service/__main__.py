@@ -3,13 +3,13 @@
 import os
 import sys
 
+from service.version import VERSION
+
 
 def main() -> None:
     """Run the command of sys.argv; the version is told without loading anything."""
     if sys.argv[1:] == ["--version"]:
-        from importlib.metadata import version  # noqa: PLC0415, only here is it worth its milliseconds
-
-        sys.stdout.write(f"lavori {version('lavori')}\n")
+        sys.stdout.write(f"lavori {VERSION}\n")
         return
     from service.cli.main import app  # noqa: PLC0415, see above
 

@@ -6,13 +6,13 @@ Labels have few values, ever: a type, a status, a route's template; never a tena
 """
 
 from functools import cache
-from importlib.metadata import version
 from platform import python_version
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
 
 from service.telemetry.request_times import RequestTimes
+from service.version import VERSION
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -128,7 +128,7 @@ class ApiMetrics:
         )
         self.waiters = Gauge("waiters", "Clients that wait for a change.", ["kind"], registry=registry)
         Info("build", "The version that runs.", registry=registry).info(
-            {"version": version("lavori"), "python": python_version()}
+            {"version": VERSION, "python": python_version()}
         )
 
 

@@ -1,7 +1,8 @@
 """What the OpenAPI document says of the API as a whole."""
 
-from importlib.metadata import version
 from typing import Any
+
+from service.version import VERSION
 
 DESCRIPTION = """
 Lavori runs jobs and keeps every promise about them.
@@ -21,7 +22,7 @@ Lavori runs jobs and keeps every promise about them.
 ABOUT: dict[str, Any] = {
     "info": {
         "title": "Lavori",
-        "version": version("lavori"),
+        "version": VERSION,
         "summary": "A microservice that runs jobs and keeps every promise about them.",
         "description": DESCRIPTION,
         "license": {"name": "MIT", "identifier": "MIT"},
