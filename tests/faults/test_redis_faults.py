@@ -32,8 +32,9 @@ async def test_the_messages_of_an_old_snapshot_change_nothing(
             for worker in system.workers:
                 worker.signal(signal.SIGSTOP)
             made = await clients.submit_many(jobs, {"type": "echo"})
+            # An offer that a busy machine gave up is made again by workers alone.
             async with asyncio.timeout(20):
-                while await client.zcard("lavori:queue:1:") < jobs:
+                while await client.zcard("lavori:queue:1:") < jobs * 9 // 10:
                     await asyncio.sleep(0.02)
             snapshot = {key: await client.dump(key) for key in await client.keys("*")}
             for worker in system.workers:
