@@ -44,11 +44,12 @@ async def would(api: ClientSession) -> dict[str, Any]:
 
 @pytest.fixture
 async def old(
-    api: ClientSession, worker: asyncio.Event, submit: Submit, pool: asyncpg.Pool
+    api: ClientSession, settings: Settings, job_types: JobTypes, submit: Submit, pool: asyncpg.Pool
 ) -> dict[str, Any]:
-    """A job that ended ten days ago, with messages, an attachment and two outputs."""
+    """A job that ended ten days ago, with messages, an attachment and two outputs; no worker purges meanwhile."""
     made = await submit("large", attachment={"file": "aGVsbG8=", "name": "hello.txt"})
-    await until(api, made["id"], "finished")
+    async with running_worker(settings, job_types):
+        await until(api, made["id"], "finished")
     await pool.execute(
         "INSERT INTO job_messages SELECT $1, 1000 + n, now(), 'info', 'x' FROM generate_series(1, 3) AS n",
         made["id"],
