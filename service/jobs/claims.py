@@ -27,39 +27,44 @@ PROBATION_SECONDS = 0.25
 # Nobody can tell which of the jobs of a lost worker took it down, so all are charged, until the next charge is a
 # job's last: such jobs start one after the other (PROBATION_SECONDS apart on a worker), and RESCUE charges the
 # youngest of them alone.
+# Each wanted job is looked up by its primary key, whatever the planner believes: `OFFSET 0` and `status || ''` keep it
+# from jobs_waiting, where it would walk through all that wait for each job that is wanted, since it learns of a sudden
+# backlog minutes late.
 CLAIM = """
 WITH wanted AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS wanted(id, lease_id)
+), pending AS MATERIALIZED (
+    SELECT jobs.id, wanted.lease_id, jobs.tenant_id, jobs.priority, jobs.due_at, jobs.crashes
+    FROM wanted CROSS JOIN LATERAL (SELECT * FROM jobs WHERE jobs.id = wanted.id OFFSET 0) AS jobs
+    WHERE jobs.status = 'pending' AND jobs.due_at <= now()
+      AND CASE WHEN jobs.worker_tag IS NULL THEN NOT $5::bool ELSE $6::bool OR jobs.worker_tag = ANY ($7::text[]) END
+      AND jobs.type = ANY ($8::text[])
 ), capped AS MATERIALIZED (
     -- locked, in the order of their ids, until this commits: two claims never fill one tenant's last place
     SELECT id, room_to_run(id) AS room
     FROM (SELECT id FROM tenants
-          WHERE caps ->> 'running' IS NOT NULL
-            AND id IN (SELECT jobs.tenant_id FROM wanted JOIN jobs ON jobs.id = wanted.id WHERE jobs.status = 'pending')
+          WHERE caps ->> 'running' IS NOT NULL AND id IN (SELECT tenant_id FROM pending)
           ORDER BY id) AS tenant
 ), placed AS (
-    SELECT jobs.id, capped.room,
-           row_number() OVER (PARTITION BY capped.id ORDER BY jobs.priority DESC, jobs.due_at, jobs.id) AS place
-    FROM wanted JOIN jobs ON jobs.id = wanted.id JOIN capped ON capped.id = jobs.tenant_id
-    WHERE jobs.status = 'pending' AND jobs.due_at <= now()
-      AND CASE WHEN jobs.worker_tag IS NULL THEN NOT $5::bool ELSE $6::bool OR jobs.worker_tag = ANY ($7::text[]) END
-      AND jobs.type = ANY ($8::text[])
+    SELECT pending.id, capped.room,
+           row_number() OVER (PARTITION BY capped.id ORDER BY priority DESC, due_at, pending.id) AS place
+    FROM pending JOIN capped ON capped.id = pending.tenant_id
 ), free AS (
-    SELECT jobs.id, wanted.lease_id
-    FROM wanted JOIN jobs ON jobs.id = wanted.id
-    WHERE jobs.status = 'pending' AND jobs.due_at <= now()
-      AND (jobs.start_by IS NULL OR jobs.start_by > now() OR jobs.started_at IS NOT NULL)
-      AND CASE WHEN jobs.worker_tag IS NULL THEN NOT $5::bool ELSE $6::bool OR jobs.worker_tag = ANY ($7::text[]) END
-      AND jobs.type = ANY ($8::text[])
-      AND (jobs.tenant_id NOT IN (SELECT id FROM capped)
-           OR jobs.id IN (SELECT id FROM placed WHERE place <= room))
-      AND (jobs.crashes + 1 < $9 OR (
+    SELECT pending.id, pending.lease_id
+    FROM pending CROSS JOIN LATERAL (
+        SELECT FROM jobs
+        WHERE jobs.id = pending.id AND jobs.status || '' = 'pending' AND jobs.due_at <= now()
+          AND (jobs.start_by IS NULL OR jobs.start_by > now() OR jobs.started_at IS NOT NULL)
+          AND CASE WHEN jobs.worker_tag IS NULL THEN NOT $5::bool ELSE $6::bool OR jobs.worker_tag = ANY ($7::text[]) END
+          AND jobs.type = ANY ($8::text[]) AND jobs.crashes = pending.crashes
+        FOR NO KEY UPDATE SKIP LOCKED) AS locked
+    WHERE (pending.tenant_id NOT IN (SELECT id FROM capped)
+           OR pending.id IN (SELECT id FROM placed WHERE place <= room))
+      AND (pending.crashes + 1 < $9 OR (
             NOT EXISTS (SELECT FROM jobs AS other
                         WHERE other.worker_id = $4 AND other.status = 'running' AND other.crashes + 1 >= $9
                           AND other.claimed_at > now() - make_interval(secs => $10))
-            AND jobs.id = (SELECT one.id FROM wanted JOIN jobs AS one ON one.id = wanted.id
-                           WHERE one.status = 'pending' AND one.crashes + 1 >= $9 ORDER BY one.due_at, one.id LIMIT 1)))
-    FOR NO KEY UPDATE OF jobs SKIP LOCKED
+            AND pending.id = (SELECT id FROM pending WHERE crashes + 1 >= $9 ORDER BY due_at, id LIMIT 1)))
 ), claimed AS (
     UPDATE jobs SET status = 'running', lease_id = free.lease_id, lease_until = now() + make_interval(secs => $3),
                     worker_id = $4, claimed_at = now(), started_at = coalesce(jobs.started_at, now()),

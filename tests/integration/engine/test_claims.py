@@ -1,13 +1,16 @@
 """Claiming: one worker gets a job, and only one that may."""
 
 import asyncio
+import json
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
-from ledger import ANY, add, claim, lose_lease, outcomes_of, row_of, settle
+from ledger import ANY, add, add_many, claim, lose_lease, outcomes_of, row_of, settle
 from running import running_worker
 from service.db.pool import create_pool
 from service.jobs import claims, endings
@@ -183,3 +186,36 @@ async def test_a_worker_is_heard_of_often_however_long_a_lease_is(
     async with running_worker(replace(settings, lease_seconds=600), job_types), asyncio.timeout(12):
         while not await pool.fetchval("SELECT count(*) FROM workers WHERE beat_at > started_at"):
             await asyncio.sleep(0.1)
+
+
+def scans(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The nodes of a plan that read jobs."""
+    if plan.get("Relation Name") == "jobs" and "Scan" in plan["Node Type"]:
+        yield plan
+    for inner in plan.get("Plans", ()):
+        yield from scans(inner)
+
+
+async def test_a_claim_costs_the_same_however_many_wait_and_whatever_the_planner_believes(
+    pool: asyncpg.Pool,
+) -> None:
+    await pool.execute("ALTER TABLE jobs SET (autovacuum_enabled = off)")
+    await add_many(pool, 1_000)
+    await pool.execute("UPDATE jobs SET status = 'cancelled', terminated_at = now()")
+    await pool.execute("ANALYZE jobs")  # it believes now that no job ever waits
+    waiting = await asyncio.gather(*(add(pool) for _ in range(1_000)))
+    wanted = waiting[:20]
+    explained = await pool.fetchval(
+        f"EXPLAIN (ANALYZE, FORMAT JSON) {claims.CLAIM}",
+        *(wanted, [uuid4() for _ in wanted], 15, "w", *ANY, ["echo"], 3, 0.25),
+    )
+    (told,) = json.loads(explained)
+    read = {
+        f"{node['Node Type']} {node.get('Index Name')}": (
+            node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+        )
+        * node["Actual Loops"]
+        for node in scans(told["Plan"])
+    }
+    assert read
+    assert max(read.values()) <= len(wanted), read
