@@ -55,7 +55,8 @@ WITH wanted AS (
         SELECT FROM jobs
         WHERE jobs.id = pending.id AND jobs.status || '' = 'pending' AND jobs.due_at <= now()
           AND (jobs.start_by IS NULL OR jobs.start_by > now() OR jobs.started_at IS NOT NULL)
-          AND CASE WHEN jobs.worker_tag IS NULL THEN NOT $5::bool ELSE $6::bool OR jobs.worker_tag = ANY ($7::text[]) END
+          AND CASE WHEN jobs.worker_tag IS NULL THEN NOT $5::bool
+                   ELSE $6::bool OR jobs.worker_tag = ANY ($7::text[]) END
           AND jobs.type = ANY ($8::text[]) AND jobs.crashes = pending.crashes
         FOR NO KEY UPDATE SKIP LOCKED) AS locked
     WHERE (pending.tenant_id NOT IN (SELECT id FROM capped)
