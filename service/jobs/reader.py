@@ -107,7 +107,7 @@ class JobReader:
     def render(self, row: Row, base: str) -> Rendered:
         """Render a row of store.READ, and remember it."""
         loose = dumps(job_view(row, lambda link_id: link_url(base, link_id, self._signer.token(link_id))))
-        body = bytes(memoryview(loose))  # what orjson 3.13 gives holds 8 KiB for 1 KiB of JSON; a copy is its size
+        body = bytes(memoryview(loose))  # orjson's own (3.13) holds 8 KiB for 1 KiB of JSON
         rendered = Rendered(
             row["version"], row["status"], row["type"], row["due_at"], row["started_at"], base, body
         )
