@@ -40,6 +40,7 @@ log = structlog.get_logger()
 
 VERSION = "0.1.0"
 CLOSE_SECONDS = 5.0
+POOL_SIZE = 12  # docs/operations.md counts them
 DUTIES: tuple[Callable[[Runtime], Awaitable[None]], ...] = (
     redeliver,
     rescue,
@@ -72,7 +73,7 @@ async def work(settings: Settings, job_types: JobTypes, stop: asyncio.Event) -> 
     system = SystemMetrics()
     process = ProcessMetrics(system.registry, "worker")
     pool = await create_pool(
-        settings.database_url, size=12, application="lavori worker", on_wait=process.pool_wait.observe
+        settings.database_url, size=POOL_SIZE, application="lavori worker", on_wait=process.pool_wait.observe
     )
     redis = queue.connect(settings.redis_url)
     dispatcher = queue.Dispatcher(redis)
