@@ -55,7 +55,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 -
 lock: .venv/dev.lock  ## resolve the dependencies anew (ARGS=--upgrade for newer ones)
 	@$(LOCK) --all-extras --output-file requirements/dev.txt
 	@$(LOCK) --extra query --extra dev --extra build --constraint requirements/dev.txt --output-file requirements/run.txt
-	@$(LOCK) --extra query --extra build --constraint requirements/dev.txt --output-file requirements/image.txt
+	@$(LOCK) --extra query --extra otel --extra build --constraint requirements/dev.txt --output-file requirements/image.txt
 
 .venv/run.lock: requirements/run.txt pyproject.toml
 	$(call install,run)

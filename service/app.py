@@ -54,12 +54,15 @@ from service.notifications import routes as notices_routes
 from service.notifications.backlog import notices_backlog
 from service.settings import Settings
 from service.telemetry.metrics import METRICS, SYSTEM
+from service.telemetry.spans import is_traced
 from service.web import dashboard, health, openapi, operations, problems, scrape, viewer
 from service.web.about import ABOUT
 from service.web.health import MIGRATED
 from service.web.measurements import measure, measurements
 from service.web.middleware import REFUSALS, edge, sign
+from service.web.observe import OBSERVE
 from service.web.openapi import DOCUMENT, Document
+from service.web.traced import ending_spans, traced
 
 JOB_TYPES = web.AppKey("job_types", JobTypes)
 FEATURES = (
@@ -118,6 +121,9 @@ def create_app(settings: Settings, job_types: JobTypes) -> web.Application:
     dialects = switched_on(DIALECTS, settings.dialects)
     app = web.Application(middlewares=[edge, authenticate], client_max_size=settings.max_json_body)
     measure(app)
+    if is_traced():
+        app.middlewares.insert(1, traced)
+        app[OBSERVE] = ending_spans(app[OBSERVE])
     app[SETTINGS] = settings
     app[JOB_TYPES] = job_types
     app[DOCUMENT] = document(job_types)

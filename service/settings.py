@@ -49,6 +49,13 @@ DEFAULTS: Mapping[str, str] = {
     "LAVORI_METRICS_TOKEN": "",
     "LAVORI_LOG_LEVEL": "info",
     "LAVORI_LOG_FORMAT": "auto",
+    # As OpenTelemetry names them; what else it knows, its own library reads.
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "",
+    "OTEL_TRACES_EXPORTER": "otlp",
+    "OTEL_SDK_DISABLED": "false",
 }
 
 # These may come from a file instead (a container's secret): NAME_FILE=/run/secrets/name.
@@ -135,6 +142,7 @@ class Settings:
     metrics_token: str | None = field(repr=False)
     log_level: str
     log_format: str
+    otlp_endpoint: str | None
 
     @property
     def base_url(self) -> str:
@@ -182,6 +190,7 @@ class Settings:
             metrics_token=read.text("LAVORI_METRICS_TOKEN") or None,
             log_level=read.one_of("LAVORI_LOG_LEVEL", LOG_LEVELS),
             log_format=read.one_of("LAVORI_LOG_FORMAT", LOG_FORMATS),
+            otlp_endpoint=read.otlp_endpoint(),
         )
         read.together("OIDC_ISSUER", "OIDC_AUDIENCE")
         read.encrypted("OIDC_ISSUER", settings.outbound_allow)
@@ -291,6 +300,19 @@ class _Reader:
         if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", url) or not _sane_host(urlsplit(url).netloc):
             self.faults.append(f"{name} must be an http:// or https:// address without query, not {url!r}.")
         return url
+
+    def otlp_endpoint(self) -> str | None:
+        """Where spans go; None while they go nowhere, whatever else is said of them then."""
+        disabled, exporter = self.text("OTEL_SDK_DISABLED").lower(), self.text("OTEL_TRACES_EXPORTER").lower()
+        names = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+        named = [name for name in names if self.text(name)]
+        if disabled == "true" or exporter == "none" or not named:
+            return None
+        if exporter != "otlp":
+            self.faults.append(f"OTEL_TRACES_EXPORTER must be otlp or none, not {exporter!r}.")
+        ours, of_all = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"
+        self.one_of(ours if self.text(ours) else of_all, ("http/protobuf",))
+        return self.web_address(named[0])
 
     def storage(self, name: str, data: Path) -> str:
         url = self.text(name)

@@ -32,6 +32,7 @@ from workers.lease import Lease, LeaseLost
 from workers.outcome import Ending, Failure, Outcome, Stop, decide
 from workers.progress import Entry, clean
 from workers.runtime import Runtime, SettleOrder
+from workers.traced import attempt_span, end_attempt
 from workers.upkeep.redeliver import redeliver
 
 log = structlog.get_logger()
@@ -57,30 +58,36 @@ async def run_job(ctx: dict[str, Any], job_id: str) -> None:
         runtime.slots.start(_call_the_next(runtime))
     try:
         bind(job_id=job_id, type=row["type"], tenant_id=row["tenant_id"], run=row["run"], claim=row["claim"])
-        if row["traceparent"] is not None:
-            bind_more(trace_id=trace_id_of(row["traceparent"]))
-        log.info("job started", action="job.started", attempt=row["attempt"], worker=runtime.worker_id)
-        runtime.system.queue_wait.observe(max(0.0, (row["claimed_at"] - row["due_at"]).total_seconds()))
-        job_type = runtime.job_types[row["type"]]
-        job = JobContext(
-            *(row, {}, lease, runtime.book, runtime.pool, runtime.storage, runtime.settings, runtime.turns)
-        )
-        ending = await _run(runtime, job_type, job, lease, row)
-        if lease.lost:
-            _fenced(runtime)
-            return
-        outcome = decide(
-            ending,
-            attempt=row["attempt"],
-            max_attempts=row["max_attempts"],
-            timeout_seconds=row["timeout_seconds"],
-            retry_seconds=job_type.retry_seconds,
-        )
-        await _settle(runtime, job, lease, outcome)
+        with attempt_span(row) as attempt:
+            if (traceparent := attempt.traceparent if attempt else row["traceparent"]) is not None:
+                bind_more(trace_id=trace_id_of(traceparent))
+            await _attempt(runtime, lease, row)
     finally:
         runtime.keeper.drop(lease)
         if row["is_capped"]:
             runtime.capped.nudge(row["tenant_id"])
+
+
+async def _attempt(runtime: Runtime, lease: Lease, row: asyncpg.Record) -> None:
+    """What was claimed, from its start to its end."""
+    log.info("job started", action="job.started", attempt=row["attempt"], worker=runtime.worker_id)
+    runtime.system.queue_wait.observe(max(0.0, (row["claimed_at"] - row["due_at"]).total_seconds()))
+    job_type = runtime.job_types[row["type"]]
+    job = JobContext(
+        *(row, {}, lease, runtime.book, runtime.pool, runtime.storage, runtime.settings, runtime.turns)
+    )
+    ending = await _run(runtime, job_type, job, lease, row)
+    if lease.lost:
+        _fenced(runtime)
+        return
+    outcome = decide(
+        ending,
+        attempt=row["attempt"],
+        max_attempts=row["max_attempts"],
+        timeout_seconds=row["timeout_seconds"],
+        retry_seconds=job_type.retry_seconds,
+    )
+    await _settle(runtime, job, lease, outcome)
 
 
 async def _call_the_next(runtime: Runtime) -> None:
@@ -204,6 +211,7 @@ async def _write(
     runtime.system.run_duration.observe(time.monotonic() - lease.claimed_at)
     if ended:
         runtime.system.finished(job.type, row["status"]).inc()
+    end_attempt(outcome.attempt_outcome, row["status"], failure.code if failure else None)
     log.info(
         "job settled",
         action=f"job.{outcome.attempt_outcome}",
@@ -230,6 +238,7 @@ def _unwritable(code: str, message: str) -> Outcome:
 
 def _fenced(runtime: Runtime) -> None:
     runtime.system.fenced_writes.inc()
+    end_attempt("fenced", None, "lease_lost")
     log.warning("lease lost, nothing written", action="job.fenced")
 
 

@@ -1,7 +1,9 @@
 """`lavori check-config`."""
 
+import sys
+
 from service.app import DIALECTS
-from service.cli.front_door import BAD_SETTINGS, installed_job_types, leave, read_settings
+from service.cli.front_door import BAD_SETTINGS, can_trace, installed_job_types, leave, read_settings
 from service.dialects.contract import switched_on
 from service.jobs.jobtype import JobTypesError
 from service.jobs.types import shown_types
@@ -19,4 +21,8 @@ def run() -> None:
         leave("\n".join(error.faults), BAD_SETTINGS)
     except JobTypesError as error:
         leave(f"{error}.", BAD_SETTINGS)
+    if settings.otlp_endpoint is not None and not can_trace():
+        print(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but spans go nowhere: install lavori[otel].", file=sys.stderr
+        )
     print(f"The settings are in order; job types: {', '.join(sorted(job_types))}.")

@@ -7,7 +7,7 @@ import uvloop
 from aiohttp import web
 
 from service.app import create_app
-from service.cli.front_door import BAD_SETTINGS, installed_job_types, leave, read_settings
+from service.cli.front_door import BAD_SETTINGS, installed_job_types, leave, read_settings, tracing
 from service.cli.garbage import spare_the_collector
 from service.dev.child import DevError
 from service.dev.ports import demand_port
@@ -30,8 +30,9 @@ def run() -> None:
     try:
         if not shared:
             demand_port(settings.host, settings.port)  # before anything starts
-        app = create_app(settings, installed_job_types(settings))
-        uvloop.run(serve(app, settings, shared=shared))
+        with tracing(settings, "api"):
+            app = create_app(settings, installed_job_types(settings))
+            uvloop.run(serve(app, settings, shared=shared))
     except SettingsError as error:
         leave("\n".join(error.faults), BAD_SETTINGS)
     except (DevError, JobTypesError, Unavailable) as error:

@@ -38,6 +38,7 @@ from service.jobs.schemas import AttachmentIn, JobIn
 from service.jobs.secret_args import Kept, filled_in, has_secrets, keep_args, place_of
 from service.jobs.store import NewJob, OverCap
 from service.sealing import Unsealable
+from service.telemetry.spans import span
 from service.web.encoding import dumps
 from service.web.payload import load
 
@@ -157,6 +158,25 @@ async def insert(
     core: Core, principal: Principal, job: NewJob, attached: dict[str, Any], hashes: Sequence[bytes] = ()
 ) -> Submitted:
     """Commit the job together with its neighbours, then nudge the workers. Raises CapExceeded."""
+    about = {
+        "messaging.system": "lavori",
+        "messaging.operation.type": "send",
+        "lavori.job.type": job.type,
+    }
+    with span(f"submit {job.type}", "producer", about) as submitting:
+        if submitting is not None:
+            job = job._replace(traceparent=submitting.traceparent)
+        submitted = await _insert(core, principal, job, attached, hashes)
+        if submitting is not None:
+            submitting.note(
+                {"messaging.message.id": str(submitted.row["id"]), "lavori.job.replayed": submitted.replayed}
+            )
+        return submitted
+
+
+async def _insert(
+    core: Core, principal: Principal, job: NewJob, attached: dict[str, Any], hashes: Sequence[bytes]
+) -> Submitted:
     caps = principal.caps
     while True:
         decided = await (core.inserting if caps.queued is None else core.inserting_within).put(job)

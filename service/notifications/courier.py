@@ -19,12 +19,15 @@ from service.notifications.email import compose
 from service.notifications.mail import MailServer, mail_server, send_mail
 from service.notifications.outbox import end_try
 from service.notifications.secrets import live_secrets
+from service.notifications.traced import delivery_span, note_verdict
 from service.notifications.verdict import Outcome, Verdict, pause_after
 from service.notifications.webhook import post_webhook, signed_headers, webhook_body
 from service.sealing import Sealer, Unsealable
 from service.settings import Settings
+from service.telemetry.logs import bind, bind_more
 from service.telemetry.metrics import SystemMetrics
-from service.telemetry.trace import next_traceparent
+from service.telemetry.spans import current
+from service.telemetry.trace import next_traceparent, trace_id_of
 from service.web.outbound import OutboundClient, Patience
 
 log = structlog.get_logger()
@@ -63,11 +66,19 @@ class Courier:
     async def deliver(self, notice: asyncpg.Record) -> None:
         """Try to deliver a notice that this worker has taken, and write down what became of it."""
         began = time.monotonic()
-        try:
-            verdict = await self._try(notice)
-        except Exception:
-            log.exception("a notice broke", action="notice.error", notice_id=str(notice["id"]))
-            verdict = Verdict(Outcome.FAILED, error="it could not be made ready to be sent", counts=False)
+        bind(notice_id=str(notice["id"]), tenant_id=notice["tenant_id"])
+        if notice["job_id"] is not None:
+            bind_more(job_id=str(notice["job_id"]))
+        with delivery_span(notice) as delivery:
+            if (traceparent := delivery.traceparent if delivery else notice["traceparent"]) is not None:
+                bind_more(trace_id=trace_id_of(traceparent))
+            try:
+                verdict = await self._try(notice)
+            except Exception:
+                log.exception("a notice broke", action="notice.error")
+                verdict = Verdict(Outcome.FAILED, error="it could not be made ready to be sent", counts=False)
+            if delivery is not None:
+                note_verdict(delivery, verdict)
         milliseconds = int((time.monotonic() - began) * 1000)
         state = await self._write(notice, verdict, milliseconds)
         if state is None:
@@ -76,7 +87,6 @@ class Courier:
         log.info(
             "notice tried",
             action="notice.tried",
-            notice_id=str(notice["id"]),
             kind=notice["kind"],
             outcome=verdict.outcome,
             state=state,
@@ -114,7 +124,9 @@ class Courier:
         ended: dict[str, Any] = orjson.loads(notice["job"])
         body = webhook_body(ended["status"], datetime.fromisoformat(ended["terminated_at"]), shown)
         headers = signed_headers(notice["id"], notice["now"], body, keys)
-        if notice["traceparent"] is not None:
+        if (delivery := current()) is not None:
+            headers["traceparent"] = delivery.traceparent
+        elif notice["traceparent"] is not None:
             headers["traceparent"] = next_traceparent(notice["traceparent"])
         return await post_webhook(self.client, notice["target"], headers, body)
 

@@ -11,7 +11,7 @@ from service.telemetry.request_times import RequestTimes, Times
 
 ABANDONED = 499  # as nginx has it: the handler was cancelled, nobody got an answer
 UNMATCHED = "unmatched"
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _LANGUAGE = "/{lang}"
 
 Observe = Callable[[web.Request, int, float], None]
@@ -25,18 +25,24 @@ class _Kind:
     times: Times
 
 
+def template_of(request: web.Request) -> str | None:
+    """The template of the request's route, `/api/jobs/{id}`; None where nothing is there."""
+    resource = request.match_info.route.resource
+    return None if resource is None else resource.canonical.removeprefix(_LANGUAGE)
+
+
 def observer(all_times: RequestTimes) -> Observe:
     """What is to be called at the end of each request with its status and seconds."""
     info = direct_info()
     kinds: dict[tuple[AbstractRoute, int], _Kind] = {}
 
     def kind_of(request: web.Request, status: int) -> _Kind:
-        route, method = request.match_info.route, request.method
-        if route.resource is None:  # made for this request alone, so not to be remembered
-            method = method if method in _METHODS else "other"
+        method, template = request.method, template_of(request)
+        if template is None:  # the route was made for this request alone, so is not to be remembered
+            method = method if method in METHODS else "other"
             return _Kind(method, UNMATCHED, all_times.of(method, UNMATCHED, status))
-        template = route.resource.canonical.removeprefix(_LANGUAGE)
-        kind = kinds[route, status] = _Kind(method, template, all_times.of(method, template, status))
+        kind = _Kind(method, template, all_times.of(method, template, status))
+        kinds[request.match_info.route, status] = kind
         return kind
 
     def observe(request: web.Request, status: int, seconds: float) -> None:

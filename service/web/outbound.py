@@ -35,6 +35,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from service.errors import OutboundFailed, OutboundRefused, TooLarge
+from service.telemetry.spans import Span, begin, current
 from service.web.routable import is_public
 
 log = structlog.get_logger()
@@ -107,6 +108,30 @@ class OutboundClient:
         GET. Any status is an answer, that of a redirect too if it is not to `follow`. Raises OutboundRefused for what
         is forbidden, OutboundFailed for what did not work.
         """
+        calling = _calling(method, address)
+        try:
+            async with self._request(method, address, headers, body, follow=follow) as response:
+                if calling is not None:
+                    calling.note({"http.response.status_code": response.status})
+                yield response
+        except BaseException as error:
+            if calling is not None:
+                calling.fail(type(error).__name__)
+            raise
+        finally:
+            if calling is not None:
+                calling.end()
+
+    @asynccontextmanager
+    async def _request(
+        self,
+        method: str,
+        address: str,
+        headers: Mapping[str, str] | None,
+        body: bytes | None,
+        *,
+        follow: bool,
+    ) -> AsyncIterator["OutboundResponse"]:
         deadline = asyncio.get_running_loop().time() + self._patience.total
         url, given = _parsed(address), CIMultiDict(headers or {})
         allowed = self._check(url)
@@ -186,6 +211,23 @@ class OutboundClient:
                 raise _told(url, error) from error
             async with response:
                 yield response
+
+
+def _calling(method: str, address: str) -> Span | None:
+    """The span of a call, below what we are in; a client's that has one already, as a webhook's, has no second."""
+    if (within := current()) is None or within.kind == "client":
+        return None
+    return begin(method, "client", {"http.request.method": method, **server_of(address)})
+
+
+def server_of(address: str) -> dict[str, str | int]:
+    """Whom an address calls, as a span tells it: what else stands in it may be a secret."""
+    try:
+        url = _parsed(address)
+    except OutboundRefused:
+        return {}
+    known = {"server.address": url.host, "server.port": url.port}
+    return {name: value for name, value in known.items() if value is not None}
 
 
 class OutboundResponse:

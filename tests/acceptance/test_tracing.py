@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 from api_process import ApiProcess
 from asking import ask
@@ -13,10 +14,20 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 GIVEN = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
 
 
-def traced(said: str) -> set[str]:
-    """The actions of the lines that belong to the trace."""
+LINES = {
+    "http.request": {"request_id", "tenant"},
+    "job.submitted": {"request_id", "tenant", "job_id"},
+    "job.started": {"tenant_id", "job_id"},
+    "job.finished": {"tenant_id", "job_id"},
+    "notice.tried": {"tenant_id", "job_id", "notice_id"},
+}
+"""What is to be told of the trace, and the ids that each line bears."""
+
+
+def traced(said: str) -> list[dict[str, Any]]:
+    """The lines that belong to the trace."""
     lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
-    return {line["action"] for line in lines if line.get("trace_id") == TRACE}
+    return [line for line in lines if line.get("trace_id") == TRACE]
 
 
 async def test_a_trace_leads_from_the_request_to_the_webhook(settings: Settings) -> None:
@@ -35,8 +46,9 @@ async def test_a_trace_leads_from_the_request_to_the_webhook(settings: Settings)
             assert call.headers["traceparent"].split("-")[1] == TRACE
             assert call.headers["traceparent"] != GIVEN["traceparent"]
             async with asyncio.timeout(10):
-                while not (
-                    {"http.request", "job.submitted"} <= traced(api.said)
-                    and "job.started" in traced(worker.said)
-                ):
+                while len(lines := traced(api.said) + traced(worker.said)) < len(LINES):
                     await asyncio.sleep(0.05)
+            assert sorted(line["action"] for line in lines) == sorted(LINES), "one line each"
+            for line in lines:
+                assert LINES[line["action"]] <= line.keys(), line
+                assert line.get("job_id", made.body["id"]) == made.body["id"]

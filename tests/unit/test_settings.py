@@ -157,6 +157,25 @@ def test_the_table_in_the_docs_lists_every_variable_with_its_default() -> None:
     assert dict(rows) == dict(DEFAULTS)
 
 
+def test_spans_go_to_the_endpoint_unless_it_is_switched_off() -> None:
+    of_all = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
+    assert Settings.from_environ(of_all).otlp_endpoint == "http://collector:4318"
+    both = of_all | {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://traces.example.org/v1/traces"}
+    assert Settings.from_environ(both).otlp_endpoint == both["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"]
+    grpc = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+    for off in ({"OTEL_SDK_DISABLED": "TRUE"}, {"OTEL_TRACES_EXPORTER": "none"}):
+        assert Settings.from_environ(both | off | grpc).otlp_endpoint is None
+    assert Settings.from_environ(grpc).otlp_endpoint is None
+    for wrong in (
+        grpc,
+        {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json"},
+        {"OTEL_TRACES_EXPORTER": "zipkin"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"},
+    ):
+        (fault,) = faults(of_all | wrong)
+        assert fault.startswith(next(iter(wrong)))
+
+
 def test_an_issuer_is_trusted_over_http_only_where_its_host_is_allowed() -> None:
     own = {"OIDC_ISSUER": "http://login.intranet:8080/realm", "OIDC_AUDIENCE": "lavori"}
     with pytest.raises(SettingsError, match="OIDC_ISSUER must begin with https"):

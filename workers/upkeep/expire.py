@@ -15,4 +15,10 @@ async def expire(runtime: Runtime) -> None:
         for row in rows:
             runtime.dispatcher.changed(row["id"], row["tenant_id"])
             runtime.system.finished(row["type"], Status.CANCELLED).inc()
-            log.info("too late to start", action="job.expired", job_id=str(row["id"]), type=row["type"])
+            log.info(
+                "too late to start",
+                action="job.expired",
+                job_id=str(row["id"]),
+                tenant_id=row["tenant_id"],
+                type=row["type"],
+            )

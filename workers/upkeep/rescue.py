@@ -21,6 +21,7 @@ async def rescue(runtime: Runtime) -> None:
                 "rescued from a lost worker",
                 action="job.rescued",
                 job_id=str(row["id"]),
+                tenant_id=row["tenant_id"],
                 status=row["status"],
                 worker=row["worker_id"],
             )
