@@ -104,7 +104,8 @@ async def offer(redis: ArqRedis, messages: Sequence[Message]) -> int:
     for message in messages:
         due = _milliseconds(message.due_at)
         tag = message.worker_tag or ""
-        args += [message.name, _record(message, due), message.lane, message.tenant_id, tag, due]
+        lane = message.lane
+        args += [message.name, _record(message, lane, due), lane, message.tenant_id, tag, due]
     return int(await redis.register_script(OFFER)(args=args))
 
 
@@ -113,7 +114,7 @@ async def probe(redis: ArqRedis) -> None:
     await redis.set(PROBE, 1, px=1_000)
 
 
-def _record(message: Message, due: int) -> bytes:
+def _record(message: Message, lane: str, due: int) -> bytes:
     """Arq's job record (arq/jobs.py: serialize_job): try, function, args, kwargs, since when; and where it waits."""
     return orjson.dumps(
         {
@@ -122,7 +123,7 @@ def _record(message: Message, due: int) -> bytes:
             "a": [str(message.job_id)],
             "k": {},
             "et": due,
-            "lane": message.lane,
+            "lane": lane,
             "tenant": str(message.tenant_id),
         }
     )

@@ -337,14 +337,13 @@ async def _replay(
 
 def _row(job: NewJob, decided: asyncpg.Record, attached: dict[str, Any]) -> Row:
     """The new job as store.READ would give it: what was asked, what the database decided, and a job's beginnings."""
-    return {
-        **decided,
-        **dict(zip(NewJob._fields, job, strict=True)),
-        **_BEGINNINGS,
-        "attachment_size": attached.get("size"),
-        "attachment_sha256": attached.get("sha256"),
-        "modified_by": job.created_by,
-    }
+    row = _BEGINNINGS.copy()
+    row.update(zip(NewJob._fields, job, strict=True))
+    row.update(decided.items())
+    row["attachment_size"] = attached.get("size")
+    row["attachment_sha256"] = attached.get("sha256")
+    row["modified_by"] = job.created_by
+    return row
 
 
 _BEGINNINGS: dict[str, Any] = {

@@ -1,6 +1,7 @@
 """How values look in JSON, on the wire and in the database. Pure."""
 
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 import orjson
@@ -19,6 +20,7 @@ def _default(value: object) -> str:
     raise TypeError
 
 
+@lru_cache(maxsize=1024)  # a new job's times are one and the same, and so are those of a batch
 def timestamp(value: datetime) -> str:
     """A time in UTC as the API shows it: `2026-11-22T10:41:19.123Z`."""
     return value.isoformat(timespec="milliseconds")[:23] + "Z"
