@@ -1,11 +1,12 @@
 """Every page, dark and light, on a desktop and on a phone: accessible, whole, and kept as a picture."""
 
+import re
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from dev_run import Dev
 
@@ -112,3 +113,16 @@ async def test_windows_above_the_page_are_accessible(opened: Open, filled: dict[
             await page.wait_for_selector(".links form")
             await page.click("text=curl")
             assert await grave_findings(page) == []
+
+
+async def test_what_can_be_done_to_a_key_is_in_sight_on_a_phone(opened: Open) -> None:
+    async with opened(viewport=PHONE) as page:
+        await go(page, "admin/keys")
+        box = await page.get_by_role("button", name="Revoke").first.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= PHONE["width"]
+
+
+async def test_times_that_are_far_away_are_told_in_years(page: Page, filled: dict[str, str]) -> None:
+    await go(page, "jobs?status=pending")
+    await expect(page.locator(".jobs tbody tr", has_text=re.compile(r"starts in \d\d y"))).to_have_count(1)

@@ -43,7 +43,8 @@ function rough(seconds) {
   if (seconds < 60) return `${Math.round(seconds)} s`;
   if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
   if (seconds < 86400 * 2) return `${Math.round(seconds / 3600)} h`;
-  return `${Math.round(seconds / 86400)} ${t("days")}`;
+  if (seconds < 86400 * 730) return `${Math.round(seconds / 86400)} ${t("days")}`;
+  return `${Math.round(seconds / (86400 * 365.25))} ${t("years")}`;
 }
 
 // In the reader's own zone, short; `exact` says it whole, with its milliseconds and the zone.

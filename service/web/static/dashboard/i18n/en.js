@@ -46,6 +46,7 @@ export const en = {
   code: "Code",
   stop: "Stop",
   days: "d",
+  years: "y",
   ago: "{time} ago",
   in_time: "in {time}",
   just_now: "just now",

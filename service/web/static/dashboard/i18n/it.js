@@ -46,6 +46,7 @@ export const it = {
   code: "Codice",
   stop: "Ferma",
   days: "g",
+  years: "anni",
   ago: "{time} fa",
   in_time: "tra {time}",
   just_now: "adesso",

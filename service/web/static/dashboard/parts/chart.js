@@ -18,7 +18,7 @@ const axis = (format) => ({
 
 function options(box, series, kind, format, onCursor) {
   return {
-    width: box.clientWidth, height: 132, padding: [8, 8, 0, 0], legend: { show: false },
+    width: box.clientWidth, height: 132, padding: [8, 20, 0, 0], legend: { show: false },
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
     scales: { y: { range: (_, __, most) => [0, most ? most * 1.08 : 1] } },
     axes: [
