@@ -129,12 +129,15 @@ def problem_response(request: web.Request, error: LavoriError) -> web.Response:
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     response = web.Response(body=dumps(body), status=status, headers=headers)
-    if (
-        request.content.exception() is not None
-    ):  # the body broke off: where a next request begins, nobody knows
+    close_after_broken_body(request, response)
+    return response
+
+
+def close_after_broken_body(request: web.Request, response: web.Response) -> None:
+    """Let the connection end with this response if the body broke off: where a next request begins, nobody knows."""
+    if request.content.exception() is not None:
         request.content.feed_eof()
         response.force_close()
-    return response
 
 
 def _told(request: web.Request, error: LavoriError) -> tuple[int, Any, str]:

@@ -56,11 +56,19 @@ def refuse_nuls(value: Any) -> None:
 
 
 async def _read(request: web.Request) -> bytes:
-    """The body, unpacked; what is too large is refused before more than the limit is read."""
-    kind, limit = request.content_type, request.client_max_size
+    """The body of a request for JSON."""
+    kind = request.content_type
     named = "Content-Type" in request.headers and request.can_read_body
     if named and kind != "application/json" and not kind.endswith("+json"):
         raise UnsupportedMediaType(f"expected application/json, not {kind[:100]}")
+    return await read_bytes(request, request.client_max_size)
+
+
+async def read_bytes(request: web.Request, limit: int) -> bytes:
+    """The body, unpacked; what is too large is refused before more than the limit is read.
+
+    Raises Malformed for a body that is cut or cannot be unpacked, TooLarge, UnsupportedMediaType.
+    """
     if request.headers.get("Content-Encoding", "").strip().lower() not in ENCODINGS:
         raise UnsupportedMediaType("a body's Content-Encoding may be gzip or deflate")
     if request.content_length is not None and request.content_length > limit:

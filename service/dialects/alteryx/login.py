@@ -13,8 +13,9 @@ from service.access.identities import IDENTITIES
 from service.access.limits import count_request
 from service.access.middleware import open_to_all
 from service.access.principal import NO_CAPS, Principal
-from service.errors import Forbidden, Unauthenticated
-from service.web.payload import json_response
+from service.errors import Forbidden, Malformed, TooLarge, Unauthenticated, UnsupportedMediaType
+from service.web.middleware import close_after_broken_body
+from service.web.payload import json_response, read_bytes
 
 LARGEST = 8_192
 _NOT_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
@@ -39,7 +40,9 @@ async def token(request: web.Request) -> web.Response:
         if refusal.status == Unauthenticated.status:
             headers["WWW-Authenticate"] = 'Basic realm="lavori"'
         told = {"error": refusal.error, "error_description": refusal.description}
-        return json_response(told, status=refusal.status, headers=headers)
+        response = json_response(told, status=refusal.status, headers=headers)
+        close_after_broken_body(request, response)
+        return response
     if principal.caps is not NO_CAPS and principal.caps.limits_requests:
         await count_request(request, principal)
     assert principal.key_id is not None  # noqa: S101 - it was found by the id of its key
@@ -67,11 +70,10 @@ async def _credentials(request: web.Request) -> tuple[str, str]:
 async def _form(request: web.Request) -> MultiMapping[str]:
     if request.content_type != "application/x-www-form-urlencoded":
         raise Refusal("invalid_request", "the body must be application/x-www-form-urlencoded")
-    body = b""
-    while chunk := await request.content.readany():
-        body += chunk
-        if len(body) > LARGEST:
-            raise Refusal("invalid_request", f"the body is longer than {LARGEST} bytes")
+    try:
+        body = await read_bytes(request, LARGEST)
+    except (Malformed, TooLarge, UnsupportedMediaType) as error:
+        raise Refusal("invalid_request", str(error)) from error
     form: MultiDict[str] = MultiDict()
     for pair in filter(None, body.decode(errors="replace").split("&")):
         name, _, value = pair.partition("=")

@@ -1,6 +1,7 @@
 """Alteryx: access tokens by OAuth 2's client credentials."""
 
 import asyncio
+import gzip
 from base64 import b64encode
 from typing import Any
 
@@ -93,6 +94,22 @@ async def test_what_is_wrong_is_told_as_the_standard_has_it(
     assert (answer.status, answer.body["error"]) == (status, error)
     assert answer.body.keys() == {"error", "error_description"}
     assert ("WWW-Authenticate" in answer.headers) == (status == 401)
+
+
+@pytest.mark.parametrize(
+    ("body", "packing", "error"),
+    [
+        (gzip.compress(b"grant_type=password"), "gzip", "unsupported_grant_type"),
+        (b"no gzip at all", "gzip", "invalid_request"),
+        (gzip.compress(bytes(10_000_000)), "gzip", "invalid_request"),
+    ],
+)
+async def test_a_packed_body_is_unpacked_or_refused_as_the_standard_has_it(
+    api: ClientSession, body: bytes, packing: str, error: str
+) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": packing}
+    answer = await login(api, body, headers=headers)
+    assert (answer.status, answer.body["error"]) == (400, error), answer
 
 
 async def test_wrong_clients_are_refused_alike(api: ClientSession) -> None:
