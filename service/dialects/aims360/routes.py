@@ -128,11 +128,10 @@ async def export_data(request: web.Request) -> web.Response:
 @open_to_all
 async def download(request: web.Request) -> web.StreamResponse:
     """GET /documentmanagement/v1.0/aimsdocument/{documentId}/{token}: the document."""
-    found = await _published(request)
-    document_id = wire.read_id(request.match_info["documentId"])
-    right = document_id and request.app[SIGNER].verify(document_id[0], request.match_info["token"])
-    if not right:
+    named = wire.read_id(request.match_info["documentId"])
+    if named is None or not request.app[SIGNER].verify(named[0], request.match_info["token"]):
         raise wrong_token(request)
+    found = await _published(request)
     if found is None:
         raise NotFound(_NO_DOCUMENT)
     return await follow(request, found.link)

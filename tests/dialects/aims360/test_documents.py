@@ -139,6 +139,18 @@ async def test_who_may_have_a_document(api: ClientSession, worker: object) -> No
             assert await status_for(api, bare.replace(link_id, link_id[:36]), creator) == 200
 
 
+async def test_a_wrong_token_tells_nothing_of_the_document(api: ClientSession) -> None:
+    made = await export(api, scope="Public")
+    url, _, token = made["publishLink"].rpartition("/")
+    address, _, named = url.rpartition("/")
+    elsewhen = f"{named[:36]}-20200101000000000"
+    ids = (named, named[:36], elsewhen, str(uuid4()), "no-id")
+    told = [(await ask_odata(api, "GET", f"{address}/{one}/{'x' * len(token)}")).body for one in ids]
+    assert told == [told[0]] * len(ids)
+    assert told[0]["error"]["code"] == "not_found"
+    assert (await ask_odata(api, "GET", f"{address}/{elsewhen}/{token}")).status == 404
+
+
 async def test_a_link_that_was_revoked_ends_all_documents_of_its_job(
     api: ClientSession, worker: object, pool: asyncpg.Pool
 ) -> None:
