@@ -88,9 +88,8 @@ class Runtime:
     slots: Slots
     turns: Turns = field(default_factory=Turns)
     system: SystemMetrics = field(default_factory=SystemMetrics)
-    refused: Exception | None = (
-        None  # why Redis took no messages in the last sweep: it may answer, and yet be full
-    )
+    # Why Redis took no messages in the last sweep: it may answer, and yet be full.
+    refused: Exception | None = None
     walked: asyncpg.Record | None = None  # where redeliver's walk through a long queue has come to
     # When collect next looks through storage, by the monotonic clock; not at once, as many workers may start together.
     collect_at: float = field(default_factory=lambda: time.monotonic() + random.uniform(0, 600))  # noqa: S311

@@ -57,9 +57,8 @@ async def create_session(request: web.Request) -> web.Response:
     """POST /api/session: 201, with the cookie of a new session."""
     no_query(request)
     cookie.refuse_other_sites(request)
-    if (
-        request.content_type != "application/json"
-    ):  # what a page of another origin can't send without being asked
+    if request.content_type != "application/json":
+        # What a page of another origin can't send without being asked.
         raise UnsupportedMediaType("expected application/json")
     given = await read_body(request, _SESSION_IN)
     async with request.app[POOL].acquire() as connection, connection.transaction():

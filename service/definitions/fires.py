@@ -76,9 +76,8 @@ def fires_after(clock: Clock, moment: datetime) -> Iterator[Fire]:
     last, coming = moment, None
     for stretch in _stretches(clock.zone, moment):
         end = _wall(stretch.end, stretch.offset)
-        if (
-            coming is not None and coming > end
-        ):  # rare times are searched for once, not in each stretch before
+        if coming is not None and coming > end:
+            # Rare times are searched for once, not in each stretch before.
             continue
         for fire in _within(clock, stretch, moment):
             if fire.is_skipped:

@@ -47,9 +47,8 @@ class Part:
                 with _opened(self._root, self.key, make=True) as folder:
                     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
                     self._file = os.open(self.key + _PART, flags, 0o600, dir_fd=folder)
-                    fcntl.flock(
-                        self._file, fcntl.LOCK_EX
-                    )  # says until this process ends that somebody writes it
+                    # Says until this process ends that somebody writes it.
+                    fcntl.flock(self._file, fcntl.LOCK_EX)
             self._hash.update(data)
             left = memoryview(data)
             while left:

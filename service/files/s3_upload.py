@@ -78,11 +78,9 @@ class ObjectWriter:
         await asyncio.wait({self._upload})
         if not self._upload.cancelled() and (error := self._upload.exception()) is not None:
             log.debug("an upload was taken back", action="files.discarded", key=self._key, error=repr(error))
-        # It may have ended before it was told, or its end was refused after it had taken effect.
-        with (
-            suppress(BlobMissing, Unavailable),
-            told_apart(),
-        ):  # the log has it, and it is collected by its age
+        # It may have ended before it was told, or its end was refused after it had taken effect. What cannot be deleted
+        # is in the log, and is collected by its age.
+        with suppress(BlobMissing, Unavailable), told_apart():
             await self._store.delete_async(self._key)
 
     async def _send(self, part: bytes | None) -> None:

@@ -49,9 +49,8 @@ class Core:
         self.capped = CappedOffers(self.pool, self.dispatcher)
 
     async def _insert(self, jobs: list[store.NewJob]) -> list[asyncpg.Record | None]:
-        if all(
-            job.digest is not None for job in jobs
-        ):  # had the first one committed, the keys are taken, and say so
+        if all(job.digest is not None for job in jobs):
+            # Had the first one committed, the keys are taken, and say so.
             return await again_if_broken(lambda: store.insert_jobs(self.pool, jobs))
         return await store.insert_jobs(self.pool, jobs)
 

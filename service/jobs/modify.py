@@ -29,9 +29,8 @@ from service.web.payload import load
 ALWAYS = frozenset(
     {"description", "labels", "category", "sub_category", "publish_link_access_scope", "purge_at"}
 )
-FIXED = frozenset(
-    {"type", "definition", "idempotency_key"}
-)  # known from creation on: 409, where an unknown field is 422
+# Known from creation on: 409, where an unknown field is 422.
+FIXED = frozenset({"type", "definition", "idempotency_key"})
 
 WAITING = (Status.PENDING, Status.SUSPENDED)
 

@@ -132,10 +132,8 @@ def _inner(field: AnyField) -> Schema | AnyField | None:
 
 def _holds(about: Schema | AnyField | None, seen: set[tuple[type, frozenset[str]]]) -> bool:
     if isinstance(about, Schema):
-        kind = (
-            type(about),
-            frozenset(about.load_fields),
-        )  # each level of what holds itself is another instance
+        # Each level of what holds itself is another instance.
+        kind = (type(about), frozenset(about.load_fields))
         if kind in seen:
             return False
         seen.add(kind)

@@ -43,9 +43,8 @@ log = structlog.get_logger()
 PORTS = frozenset({80, 443, 8080, 8443})
 MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_OF_BODIES = frozenset(
-    {"content-type", "content-encoding", "content-language"}
-)  # they go wherever the body goes
+# They go wherever the body goes.
+_OF_BODIES = frozenset({"content-type", "content-encoding", "content-language"})
 _OF_RANGES = frozenset({"range", "if-range"})  # they say nothing of who asks
 _CHUNK = 256 * 1024
 _FAULTS = (ClientError, HttpProcessingError, OSError, ValueError)
@@ -305,9 +304,8 @@ def _told(url: URL, error: Exception) -> OutboundFailed | OutboundRefused:
         return OutboundFailed(f"{host} takes too long to answer")
     if isinstance(error, ClientConnectorError):
         return OutboundFailed(f"{host} cannot be reached")
-    if isinstance(
-        error, InvalidURL | UnicodeError
-    ):  # numbers that are no address, names that DNS does not take
+    if isinstance(error, InvalidURL | UnicodeError):
+        # Numbers that are no address, names that DNS does not take.
         return OutboundRefused(f"{host} is not a valid host")
     return OutboundFailed(f"the answer of {host} is broken or breaks off")
 

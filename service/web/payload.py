@@ -190,9 +190,8 @@ def _faults(messages: object, at: str, about: object = None) -> list[Fault]:
     found: list[Fault] = []
     for name, inner in messages.items():
         here = at if name == "_schema" else f"{at}/{escape(str(name))}"
-        if isinstance(about, fields.Dict) and isinstance(
-            inner, dict
-        ):  # {"key": …, "value": …}: no place in the body
+        if isinstance(about, fields.Dict) and isinstance(inner, dict):
+            # {"key": …, "value": …}: no place in the body.
             for part in inner.values():
                 found += _faults(part, here, about.value_field)
         else:

@@ -49,9 +49,8 @@ class Template(NamedTuple):
 
 def template(code: str, job_type: JobType | None) -> Template:
     """The template that a type is; of one that is installed no more only its code is known."""
-    number = int(
-        hashlib.sha256(code.encode()).hexdigest()[:12], 16
-    )  # the same on every system; exact in a double
+    # The same on every system; exact in a double.
+    number = int(hashlib.sha256(code.encode()).hexdigest()[:12], 16)
     if job_type is None:
         return Template(number, code, 1, "")
     return Template(number, job_type.name, job_type.revision, job_type.description)

@@ -44,9 +44,8 @@ def records(file: BinaryIO, delimiter: str) -> Iterator[list[str] | Broken]:
         # A \r at the very end may be half of a \r\n.
         cut = max(data.rfind(b"\n"), data.rfind(b"\r", 0, -1)) + 1 if block else len(data)
         lines, rest = data[:cut].splitlines(keepends=True), data[cut:]
-        if (
-            skipped is None and lines and len(lines[0]) > MAX_RECORD
-        ):  # only the first can have begun before this block
+        # Only the first line can have begun before this block.
+        if skipped is None and lines and len(lines[0]) > MAX_RECORD:
             skipped = lines[0][:SAMPLE]
         if skipped is not None and (lines or not block):
             yield Broken("too_long", [_text(skipped)])
