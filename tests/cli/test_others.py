@@ -46,6 +46,26 @@ def test_definitions_are_made_changed_run_paused_and_deleted(lavori: Shell) -> N
     lavori("definitions", "create", "none.json", code=2)
 
 
+def test_the_schema_of_a_definition_is_fetched_only_where_a_word_is_read_by_it(lavori: Shell) -> None:
+    def fetched() -> int:
+        counts = lavori("api", "GET", "/metrics").out.splitlines()
+        of_types = (
+            line for line in counts if "request_duration_seconds_count" in line and "/job-types/{" in line
+        )
+        return sum(int(float(line.rpartition(" ")[2])) for line in of_types)
+
+    asked = json.dumps({"code": "words", "type": "sleep", "args": {"seconds": 0}})
+    lavori("definitions", "create", "-", stdin=asked)
+    before = fetched()
+    lavori("definitions", "run", "words")
+    lavori("definitions", "run", "words", "--args", '{"steps": 2}', "--arg", "seconds:=0.1")
+    assert fetched() == before
+    (lavori.folder / "args.json").write_text('{"steps": 3}')
+    made = lavori.json("definitions", "run", "words", "--args", "@args.json", "--arg", "fail=False")
+    assert (made["args"]["steps"], made["args"]["fail"]) == (3, False)
+    assert fetched() == before + 1
+
+
 def test_a_schedule_is_previewed(lavori: Shell) -> None:
     told = lavori.json("schedule", "preview", "0 0 12 * * ?", "--timezone", "Europe/Rome", "-n", "3")
     assert len(told) == 3

@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from service.cli.client.args import args_of, object_of
+from service.cli.client.args import object_of
 from service.cli.client.command import Asked, command
 from service.cli.client.ending import Code, Ended
 from service.cli.client.options import All, Arg, Args, DefinitionCode, Limit, Watch
 from service.cli.client.output import first, show_many, show_one, show_row
 from service.cli.client.shapes import DEFINITION, FIRE, JOB, JOB_TYPE, PAST_FIRE
+from service.cli.client.submit import all_args, await_end
 
 LARGEST_PAGE = 1_000
 Body = Annotated[str, typer.Argument(metavar="FILE", help="A JSON object; - for stdin.")]
@@ -88,14 +89,12 @@ def run_now(
     watch: Watch = False,
 ) -> None:
     """Run a definition now; args go over its own."""
-    from service.cli.client.follow import deliver, follow  # noqa: PLC0415, commands load what they need
-
-    given = {**(object_of(args, "--args") if args else {}), **args_of(arg or (), _schema(asked, code))}
+    given = all_args(arg, args, lambda: _schema(asked, code))
     made = asked.api.json("POST", f"{_path(code)}/execute", sent={"args": given})
     if not watch:
         show_row(made, JOB, asked.output)
         return
-    deliver(asked, follow(asked, made["id"], timeout=None, quiet=False), to=None, force=False, quiet=False)
+    await_end(asked, made, timeout=None, to=None, force=False, quiet=False)
 
 
 def pause(asked: Asked, code: DefinitionCode) -> None:

@@ -3,6 +3,7 @@
 import json
 import sys
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -60,7 +61,7 @@ def submit(
     quiet: Quiet = False,
 ) -> None:
     """Submit a job."""
-    body: dict[str, Any] = {"type": type_, "args": all_args(asked, arg, args, f"/api/job-types/{type_}")}
+    body: dict[str, Any] = {"type": type_, "args": all_args(arg, args, lambda: _params(asked, type_))}
     body |= args_of(set_ or (), None)
     more = {"description": description, "priority": priority, "worker_tag": tag, "run_at": run_at}
     body |= {member: value for member, value in more.items() if value is not None}
@@ -119,20 +120,19 @@ def await_end(asked: Asked, job: dict[str, Any], **how: Any) -> None:
     deliver(asked, follow(asked, job["id"], timeout=timeout, quiet=how["quiet"]), **how)
 
 
-def all_args(asked: Asked, arg: list[str] | None, args: str | None, type_path: str) -> dict[str, Any]:
-    """What `--args` and `--arg` say together. A type is asked for its schema only where a word must be read by it."""
+def all_args(arg: list[str] | None, args: str | None, schema: Callable[[], Any]) -> dict[str, Any]:
+    """What `--args` and `--arg` say together; `schema` is asked for only where a word must be read by it."""
     given = {} if args is None else object_of(_text_of(args), "--args")
     if not arg:
         return given
     words = [word for word in arg if not word.partition("=")[0].endswith(":")]
-    schema = at(_known(asked, type_path), "params") if words else None
-    return {**given, **args_of(arg, schema)}
+    return {**given, **args_of(arg, schema() if words else None)}
 
 
-def _known(asked: Asked, path: str) -> Any:
-    """What the server says of a thing; nothing if there is none: the creation will tell that better."""
+def _params(asked: Asked, type_: str) -> Any:
+    """The schema of a type's params; nothing if there is no such type: the creation will tell that better."""
     try:
-        return asked.api.json("GET", path)
+        return at(asked.api.json("GET", f"/api/job-types/{type_}"), "params")
     except Ended as ended:
         if ended.code is Code.NOT_FOUND:
             return None

@@ -3,9 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-import orjson
-
 from service.errors import Fault, Invalid, LavoriError, Malformed
+from service.jobs.from_text import from_text
 from service.jobs.states import Priority, Status
 
 WORDS: Mapping[Status, str] = {
@@ -139,33 +138,9 @@ def asked_job(body: Any, params: Mapping[str, Any]) -> dict[str, Any]:
     is_list = isinstance(questions, list) and all(isinstance(one, dict) for one in questions)
     if not is_list or not all(isinstance(one.get("name"), str) for one in questions):
         raise Invalid([Fault("#/questions", "must be a list of {name, value}")])
-    properties = params.get("properties", {})
-    made["args"] = {
-        one["name"]: coerced(one.get("value"), properties.get(one["name"], {})) for one in questions
-    }
+    made["args"] = {one["name"]: _answer(one.get("value"), params, one["name"]) for one in questions}
     return made
 
 
-def coerced(value: Any, told: Mapping[str, Any]) -> Any:
-    """A question's value as the param that this JSON Schema tells of; what does not fit stays, to be refused."""
-    if not isinstance(value, str):
-        return value
-    kinds = told.get("type", ())
-    kinds = {kinds} if isinstance(kinds, str) else set(kinds)
-    if "string" in kinds:
-        return value
-    try:
-        read = orjson.loads(value.strip().lower() if "boolean" in kinds else value)
-    except orjson.JSONDecodeError:
-        return value
-    return read if _KIND.get(type(read), set()) & ({"object"} if "$ref" in told else kinds) else value
-
-
-_KIND: Mapping[type, set[str]] = {
-    bool: {"boolean"},
-    int: {"integer", "number"},
-    float: {"number"},
-    dict: {"object"},
-    list: {"array"},
-    type(None): {"null"},
-}
+def _answer(value: Any, params: Mapping[str, Any], name: str) -> Any:
+    return from_text(value, params, name) if isinstance(value, str) else value
