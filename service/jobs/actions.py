@@ -20,6 +20,7 @@ from service.errors import Fault, Invalid, LavoriError, Malformed, TooLarge
 from service.jobs import control
 from service.jobs.core import CORE, Core
 from service.jobs.listing import FILTER_WORDS, matching
+from service.jobs.rerun import rerun_job
 from service.jobs.schemas import MOST_IN_A_CALL
 from service.web.flag import Flag
 from service.web.middleware import problem
@@ -44,7 +45,7 @@ async def _resume(core: Core, principal: Principal, job_id: UUID, origin: Origin
 
 
 async def _rerun(core: Core, principal: Principal, job_id: UUID, origin: Origin) -> int:
-    await control.rerun(core, principal, job_id, None, origin)
+    await rerun_job(core, principal, job_id, None, origin)
     return 200
 
 

@@ -1,44 +1,36 @@
-"""What people do to a job: cancel, suspend, resume, rerun, delete.
+"""What people do to a job: cancel, suspend, resume, delete; to rerun it is in rerun.py.
 
 Every move holds the job's row, says why it can't be made (of what it found there), and is then one statement whose
 WHERE names the states that allow it all the same.
 """
 
-from typing import Any
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import asyncpg
 import structlog
-from uuid_utils.compat import uuid7
 
 from service.access.audit import Origin, record
-from service.access.principal import Permission, Principal
-from service.db.connection import Connection, Executor
+from service.access.principal import Principal
+from service.db.connection import Connection
 from service.errors import (
-    CapExceeded,
     Forbidden,
     NotFound,
-    NotRerunnable,
     PreconditionFailed,
-    SecretsLost,
     WrongState,
 )
 from service.files.store import expire_files_of_jobs
 from service.jobs.core import Core
-from service.jobs.job import Row
 from service.jobs.owed import keep_what_is_owed
-from service.jobs.secret_args import place_of
-from service.jobs.states import TERMINAL, Status
-from service.jobs.store import NewJob, read_jobs, sealed_args
-from service.jobs.submit import Submitted, insert, offer
-from service.sealing import Unsealable
+from service.jobs.states import Status
+from service.jobs.store import read_jobs
+from service.jobs.submit import offer
 
 log = structlog.get_logger()
 
 Versions = list[int] | None
 """The versions that If-Match allows; None when any will do."""
 
-_ENDED = tuple(status for status in Status if status in TERMINAL)
 _UNDER_WAY = (Status.PENDING, Status.SUSPENDED, Status.RUNNING)
 _NOT_RUNNING = tuple(status for status in Status if status is not Status.RUNNING)
 
@@ -72,7 +64,7 @@ RETURNING status
 async def cancel(core: Core, principal: Principal, job_id: UUID, versions: Versions, origin: Origin) -> bool:
     """Cancel a job: True when it is cancelled, False when it runs and is asked to stop."""
     await may_control(core, principal, job_id)
-    status = await _move(core, principal, "cancel", CANCEL, job_id, versions, _UNDER_WAY, origin)
+    status = await move(core, principal, "cancel", CANCEL, job_id, versions, _UNDER_WAY, origin)
     if status == Status.RUNNING:
         await core.dispatcher.cancel(job_id)
     return status == Status.CANCELLED
@@ -88,7 +80,7 @@ RETURNING status
 async def suspend(core: Core, principal: Principal, job_id: UUID, versions: Versions, origin: Origin) -> None:
     """Hold a pending job back."""
     await may_control(core, principal, job_id)
-    await _move(core, principal, "suspend", SUSPEND, job_id, versions, (Status.PENDING,), origin)
+    await move(core, principal, "suspend", SUSPEND, job_id, versions, (Status.PENDING,), origin)
 
 
 RESUME = """
@@ -101,81 +93,8 @@ RETURNING status
 async def resume(core: Core, principal: Principal, job_id: UUID, versions: Versions, origin: Origin) -> None:
     """Let a suspended job wait for its turn again."""
     await may_control(core, principal, job_id)
-    await _move(core, principal, "resume", RESUME, job_id, versions, (Status.SUSPENDED,), origin)
-    await _offer(core, principal, job_id)
-
-
-RERUN = """
-WITH again AS (
-    UPDATE jobs SET status = 'pending', run = run + 1, attempt = 1, crashes = 0, percent_completed = 0,
-    running_output = NULL,
-                    status_text = NULL, response_type = NULL, output = NULL, error = NULL, started_at = NULL,
-                    terminated_at = NULL,
-                    cancel_requested_at = NULL, purge_at = NULL, start_by = NULL, due_at =
-                    date_trunc('milliseconds', now()),
-                    version = version + 1, updated_at = now()
-    WHERE id = $1 AND tenant_id = $2 AND status IN ('finished', 'failed', 'cancelled')
-      AND EXISTS (SELECT FROM job_requests WHERE job_id = $1 AND can_rerun)
-    RETURNING id, status
-), asked AS (
-    UPDATE job_requests SET run_at = NULL FROM again WHERE job_id = again.id
-)
-SELECT status FROM again
-"""
-
-
-async def rerun(core: Core, principal: Principal, job_id: UUID, versions: Versions, origin: Origin) -> None:
-    """Run an ended job again, under its id and publish link."""
-    await may_control(core, principal, job_id)
-    await _move(core, principal, "rerun", RERUN, job_id, versions, _ENDED, origin)
-    await _offer(core, principal, job_id)
-
-
-async def rerun_as_new(
-    core: Core, principal: Principal, job_id: UUID, versions: Versions, origin: Origin
-) -> Submitted:
-    """Make a new job with an ended job's request. Raises CapExceeded besides."""
-    await may_control(core, principal, job_id)
-    if not principal.may(Permission.JOBS_CREATE):
-        raise Forbidden("this needs the permission jobs:create")
-    row = await _row(core.pool, principal, job_id)
-    refuse_version(row["version"], versions)
-    if row["status"] not in TERMINAL:
-        raise WrongState(row["status"], _ENDED)
-    if not row["can_rerun"]:
-        raise NotRerunnable(row["status"])
-    fresh: dict[str, Any] = {
-        "id": uuid7(),
-        "tenant_id": principal.tenant_id,
-        "created_by": principal.name,
-        "idempotency_key": None,
-        "run_at": None,
-        "root_id": row["root_id"] or job_id,
-        "digest": None,
-        "request_hash": None,
-        "key_id": principal.key_id,
-        "address": origin.address,
-        "request_id": origin.request_id,
-        "traceparent": origin.traceparent,
-        "is_scheduled": False,
-    }
-    fresh |= await _args_of(core, row, principal.tenant_id, fresh["id"])
-    job = NewJob(**{name: fresh[name] if name in fresh else row[name] for name in NewJob._fields})
-    return await insert(
-        core, principal, job, {"size": row["attachment_size"], "sha256": row["attachment_sha256"]}
-    )
-
-
-async def _args_of(core: Core, row: Row, tenant_id: int, new_id: UUID) -> dict[str, str | None]:
-    """The job's args for another job: what is sealed is sealed for one job alone. Raises WrongState."""
-    sealed = await sealed_args(core.pool, tenant_id, row["id"])
-    if sealed is None:
-        return {"sealed_args": None}
-    try:
-        args = core.sealer.open(sealed, place_of(tenant_id, row["id"]))
-    except Unsealable:
-        raise SecretsLost(row["status"]) from None
-    return {"sealed_args": core.sealer.seal(args, place_of(tenant_id, new_id))}
+    await move(core, principal, "resume", RESUME, job_id, versions, (Status.SUSPENDED,), origin)
+    await offer_if_pending(core, principal, job_id)
 
 
 DELETE = """
@@ -226,7 +145,7 @@ async def stop(core: Core, principal: Principal, job_id: UUID, origin: Origin) -
 TOUCH = "UPDATE job_requests SET modified_by = $2 WHERE job_id = $1 AND modified_by <> $2"
 
 
-async def _move(
+async def move(
     core: Core,
     principal: Principal,
     action: str,
@@ -235,12 +154,16 @@ async def _move(
     versions: Versions,
     allowed: tuple[Status, ...],
     origin: Origin,
+    refuse: Callable[[Connection, Principal, asyncpg.Record], Awaitable[None]] | None = None,
 ) -> str:
-    """Make one guarded move, with its audit row, in a transaction; answers the status that the job has then."""
+    """Make one guarded move, with its audit row, in a transaction; answers the status that the job has then.
+
+    `refuse` looks at the job while it is held, and raises what forbids this move besides.
+    """
     async with core.pool.acquire() as connection, connection.transaction():
         before = await _hold(connection, principal, job_id, versions, allowed)
-        if action == "rerun":
-            await _refuse_rerun(connection, principal, before)
+        if refuse is not None:
+            await refuse(connection, principal, before)
         status = await _moved(connection, principal, action, statement, job_id, before, origin)
     core.dispatcher.changed(job_id, principal.tenant_id)
     log.info("job moved", action="job.moved", job_id=str(job_id), by=action, status=status)
@@ -263,19 +186,6 @@ async def _moved(
     changes = {"status": [before["status"], status]}
     await record(connection, principal, action, "job", str(job_id), changes, origin)
     return status
-
-
-ROOM_TO_QUEUE = "SELECT room_to_queue($1)"
-
-
-async def _refuse_rerun(connection: Connection, principal: Principal, job: asyncpg.Record) -> None:
-    """Raise what forbids a rerun: the job's own word, or its tenant's cap of queued jobs, which is held then."""
-    if not job["can_rerun"]:
-        raise NotRerunnable(job["status"])
-    if principal.caps.queued is not None:
-        room = await connection.fetchval(ROOM_TO_QUEUE, principal.tenant_id)
-        if room is not None and room < 1:
-            raise CapExceeded("queued", principal.caps.queued)
 
 
 HOLD = """
@@ -309,14 +219,8 @@ def refuse_version(version: int, allowed: Versions) -> None:
         raise PreconditionFailed(f"the job is at version {version}")
 
 
-async def _offer(core: Core, principal: Principal, job_id: UUID) -> None:
+async def offer_if_pending(core: Core, principal: Principal, job_id: UUID) -> None:
+    """Offer a job that a move has left waiting."""
     (row,) = await read_jobs(core.pool, [(job_id, principal.tenant_id)])
     if row is not None and row["status"] == Status.PENDING:
         offer(core, row)
-
-
-async def _row(connection: Executor, principal: Principal, job_id: UUID) -> Row:
-    (row,) = await read_jobs(connection, [(job_id, principal.tenant_id)])
-    if row is None:
-        raise NotFound("no such job")
-    return row

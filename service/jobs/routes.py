@@ -20,6 +20,7 @@ from service.jobs.core import CORE, Core
 from service.jobs.modify import modify, replace
 from service.jobs.pace import PACE
 from service.jobs.reader import Rendered
+from service.jobs.rerun import rerun_as_new, rerun_job
 from service.jobs.schemas import MOST_IN_A_CALL, MessagesIn, ReadIn, RerunIn
 from service.jobs.selection import INCLUDED, only, with_included
 from service.jobs.states import TERMINAL
@@ -219,8 +220,8 @@ async def rerun(request: web.Request) -> web.Response:
     asked = await read_body(request, _RERUN_IN) if request.can_read_body else {"as_new": False}
     core, principal, versions, origin = caller(request)
     if asked["as_new"]:
-        return await created(request, await control.rerun_as_new(core, principal, job_id, versions, origin))
-    await control.rerun(core, principal, job_id, versions, origin)
+        return await created(request, await rerun_as_new(core, principal, job_id, versions, origin))
+    await rerun_job(core, principal, job_id, versions, origin)
     return await whole(request, job_id)
 
 

@@ -24,6 +24,7 @@ from service.jobs.asked import base_url
 from service.jobs.core import CORE
 from service.jobs.job import Row
 from service.jobs.listing import LISTS
+from service.jobs.rerun import rerun_job
 from service.jobs.store import read_jobs
 from service.jobs.submit import Submission, submit_job
 from service.keys import POOL, SETTINGS
@@ -107,7 +108,7 @@ async def rerun(request: web.Request) -> web.Response:
     """POST /jobsmanagement/v1.0/backgroundjob/{jobID}/rerun: the same job runs again, under its id and link."""
     core, principal = request.app[CORE], principal_of(request)
     row = await _job(request, "jobID")
-    await control.rerun(core, principal, row["id"], None, origin_of(request))
+    await rerun_job(core, principal, row["id"], None, origin_of(request))
     return json_response(wire.started(await _job(request, "jobID"), await facts_of(request, core.pool)))
 
 

@@ -1,7 +1,8 @@
 """Whatever is done to jobs, in whatever order, the invariants hold: a state machine over real PostgreSQL.
 
 Hypothesis makes the orders, and shrinks one that breaks an invariant to the shortest that still does. The statements
-are the engine's own; only the moves that HTTP would make (cancel, rerun, …) are made with control.py's statements.
+are the engine's own; only the moves that HTTP would make (cancel, rerun, …) are made with control.py's and rerun.py's
+statements.
 """
 
 import asyncio
@@ -35,6 +36,7 @@ from service.jobs import control, leases
 from service.jobs.endings import rescue_dead
 from service.jobs.jobtype import load_job_types
 from service.jobs.reports import Report, report_if_held
+from service.jobs.rerun import RERUN
 from service.jobs.store import insert_jobs
 from service.sealing import Sealer
 
@@ -145,7 +147,7 @@ class Engine(RuleBasedStateMachine):
 
     @rule(job_id=jobs)
     def rerun(self, job_id: UUID) -> None:
-        self.runner.run(self.pool.fetch(control.RERUN, job_id, 1))
+        self.runner.run(self.pool.fetch(RERUN, job_id, 1))
 
     @rule(minutes=st.integers(0, 3), twice=st.booleans())
     def schedule(self, minutes: int, twice: bool) -> None:  # noqa: FBT001

@@ -8,6 +8,7 @@ import pytest
 
 from ledger import ANY, add, row_of, settlement
 from service.jobs import claims, control, endings
+from service.jobs.rerun import RERUN
 from service.jobs.states import TRANSITIONS, Status
 
 LEASE = uuid4()
@@ -64,7 +65,7 @@ MOVES: dict[str, tuple[Move, frozenset[Status]]] = {
     "cancel": (by_a_person(control.CANCEL), frozenset({Status.CANCELLED})),
     "suspend": (by_a_person(control.SUSPEND), frozenset({Status.SUSPENDED})),
     "resume": (by_a_person(control.RESUME), frozenset({Status.PENDING})),
-    "rerun": (by_a_person(control.RERUN), frozenset({Status.PENDING})),
+    "rerun": (by_a_person(RERUN), frozenset({Status.PENDING})),
 }
 
 
