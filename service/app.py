@@ -110,8 +110,9 @@ TABLES = (
 POOL_SIZE = 16
 WAIT_SECONDS = 1.0  # for a connection, while all are in use
 CONNECT_SECONDS = 3.0
-# Together with half a second to call a statement back (service/db/patience.py) under 5: no request that is no list
-# takes longer, even when the way to PostgreSQL is lost without a word. A list may take 8 (service/jobs/listing.py).
+# Where the way to PostgreSQL is lost without a word, a request waits in line (1 s at most), and then for a statement
+# and the half second to call it back (service/db/patience.py), or for a connection: 4.5 s in all, and F14 asks for 5.
+# Only a list that was under way may take longer: 8 s for its statement (service/jobs/listing.py).
 STATEMENT_SECONDS = 3.0
 LANGUAGE = "/{lang:[A-Za-z][A-Za-z]|lang}"
 

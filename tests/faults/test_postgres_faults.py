@@ -190,7 +190,7 @@ async def test_while_the_way_to_postgresql_is_half_open_requests_end_soon_and_wo
             proxy.mend()
             await until_answered(clients, 5)
         slowest = max(clients.history.answers[before:], key=lambda one: one.seconds)
-        assert slowest.seconds < 5 + 1.5, slowest  # and what a busy machine adds
+        assert slowest.seconds < 5, slowest
         told_the_truth(clients.history.answers)
         await system.check()
 
