@@ -53,12 +53,14 @@ class Figure:
             return f"≥ {number(self.least)}: {'met' if middle >= self.least else 'missed'}"
         if self.most is not None:
             return f"≤ {number(self.most)}: {'met' if middle <= self.most else 'missed'}"
-        return ""
+        return self.note
 
 
 def ratio(one: Figure, other: Figure, least: float | None = None, *, most: float | None = None) -> Figure:
     """How much the one is of the other, run by run."""
-    values = [mine / theirs for mine, theirs in zip(one.values, other.values, strict=True)]
+    values = [
+        mine / theirs for mine, theirs in zip(one.values, other.values, strict=False)
+    ]  # a turn may be left out
     return Figure(f"{one.what} : {other.what}", "", values, least=least, most=most)
 
 
