@@ -108,6 +108,8 @@ async def _turn(one: Found, seconds: int) -> None:
             got = await wrk.load(what, seconds)
             if got.refused:
                 raise Broken(f"{got.refused} of {got.made} requests were refused")
+            if not got.made:
+                raise Broken(f"no {column} was answered")
             values[column] = got.rate
     for column, value in values.items():
         one.values[column].append(value)
