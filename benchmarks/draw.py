@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.figures import ROOT, number
 
 PLOTS = ROOT / "docs" / "plots"
-WIDTH, LEFT, ROW, BAR = 760, 330, 26, 16
+WIDTH, LEFT, ROW, BAR = 820, 390, 26, 16
 STYLE = (
     "<style>text{font:13px sans-serif;fill:#222}.b{fill:#8fb3d9}.u{fill:#1f6f4a}.m{fill:#b8562f}.r{stroke:#555}"
     ".t{font-weight:bold}</style>"
