@@ -4,6 +4,8 @@ A new database gets schema.sql whole; an older one gets the numbered files of se
 each in a transaction of its own. Both are recorded in schema_migrations; number 0 is schema.sql itself.
 """
 
+import asyncio
+import random
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,8 @@ HERE = Path(__file__).parent
 MIGRATIONS = HERE / "migrations"
 # Beside this file in an installed package, at the top of the repository otherwise.
 SCHEMA = HERE / "schema.sql" if (HERE / "schema.sql").exists() else HERE.parents[1] / "schema.sql"
+
+TRIES = 20
 
 
 class MigrationError(Exception):
@@ -79,16 +83,28 @@ async def migrate(dsn: str, folder: Path = MIGRATIONS) -> list[str]:
 async def _apply(
     connection: asyncpg.Connection, step: Migration, contained: list[Migration] | None = None
 ) -> None:
-    """Run one step and record it, with those that it contains already, in one transaction."""
-    try:
-        async with connection.transaction():
-            await connection.execute(step.sql)
-            for migration in [step, *(contained or [])]:
-                await connection.execute(RECORD, migration.number, migration.name)
-    except asyncpg.PostgresError as error:
-        raise MigrationError(
-            f"Migration {step.number:04}-{step.name} failed and was rolled back: {error}"
-        ) from error
+    """Run one step and record it, with those that it contains already, in one transaction.
+
+    It may be run under load, where it wants locks that others hold. While it waits for one, all who come later wait
+    behind it, so it waits for a second only; then, and after a deadlock, it is rolled back and tried anew.
+    """
+    for tries_left in reversed(range(TRIES)):
+        try:
+            async with connection.transaction():
+                await connection.execute("SET LOCAL lock_timeout = '1s'")
+                await connection.execute(step.sql)
+                for migration in [step, *(contained or [])]:
+                    await connection.execute(RECORD, migration.number, migration.name)
+        except asyncpg.PostgresError as error:
+            if tries_left and isinstance(
+                error, asyncpg.DeadlockDetectedError | asyncpg.LockNotAvailableError
+            ):
+                await asyncio.sleep(random.uniform(0.2, 1))  # noqa: S311
+                continue
+            raise MigrationError(
+                f"Migration {step.number:04}-{step.name} failed and was rolled back: {error}"
+            ) from error
+        return
 
 
 RECORD = "INSERT INTO schema_migrations (number, name) VALUES ($1, $2)"

@@ -91,6 +91,34 @@ async def test_a_step_that_fails_is_rolled_back_and_those_before_it_stay(
     assert await migrate(empty_database_url, folder) == ["0002-second"]
 
 
+async def test_a_step_lets_others_pass_while_a_long_transaction_keeps_it_waiting(
+    empty_database_url: str, no_migrations: Path
+) -> None:
+    await migrate(empty_database_url, no_migrations)
+    (no_migrations / "0001-first.sql").write_text("ALTER TABLE jobs ADD COLUMN first text")
+    holder, reader = [await asyncpg.connect(empty_database_url) for _ in range(2)]
+    try:
+        assert await _while_held(holder, reader, empty_database_url, no_migrations) == ["0001-first"]
+    finally:
+        await holder.close()
+        await reader.close()
+
+
+async def _while_held(
+    holder: asyncpg.Connection, reader: asyncpg.Connection, url: str, folder: Path
+) -> list[str]:
+    """Migrate while one transaction has read jobs for 2.5 s, and another connection reads them again and again."""
+    async with asyncio.TaskGroup() as tasks, holder.transaction():
+        await holder.fetch("SELECT FROM jobs")
+        migrating = tasks.create_task(migrate(url, folder))
+        until = asyncio.get_running_loop().time() + 2.5
+        while asyncio.get_running_loop().time() < until:
+            await reader.fetch("SELECT FROM jobs", timeout=1.8)
+            await asyncio.sleep(0.05)
+        assert not migrating.done()
+    return migrating.result()
+
+
 async def test_a_newer_database_is_refused(
     empty_database_url: str, folder: Path, no_migrations: Path
 ) -> None:
