@@ -89,6 +89,10 @@ class ApiProcess:
                 await asyncio.sleep(0.05)
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def said(self) -> str:
         return self._log.read_text()
 
