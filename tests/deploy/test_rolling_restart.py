@@ -23,6 +23,9 @@ ALTER TABLE job_requests ADD COLUMN reviewer text NOT NULL DEFAULT '';
 CREATE INDEX jobs_reviewed ON jobs (tenant_id, reviewed_at) WHERE reviewed_at IS NOT NULL;
 """
 CLIENTS = 8
+SEEN_AGAIN_SECONDS = (
+    3  # nginx asks one that was away again after fail_timeout, 2 s; until then the other must stay
+)
 LEFT = "SELECT count(*) FROM jobs WHERE terminated_at IS NULL"
 
 
@@ -107,6 +110,7 @@ async def test_no_call_fails_while_a_new_version_comes_in(
                 process.set(**new)
                 assert process.start_again_if_ended()
                 await process.until_ready()
+                await asyncio.sleep(SEEN_AGAIN_SECONDS)
             for worker in (first, second):
                 worker.signal(signal.SIGTERM)
                 assert await asyncio.to_thread(worker.exit_code, 30) == 0
