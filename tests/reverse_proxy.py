@@ -8,11 +8,11 @@ from pathlib import Path
 
 from aiohttp import ClientSession
 
+from configured import ADMIN_KEY
 from dev_run import free_port
 from fault_lab.debian import debian_program
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
-ADMIN_KEY = "an-admin-key-for-the-tests"
 AROUND = """
 daemon off;
 pid {home}/pid;

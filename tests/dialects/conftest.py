@@ -10,30 +10,17 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 
 import odd_jobs
+from configured import ADMIN_KEY, BRISK, settings_on
 from running import running_worker
 from service.app import create_app
 from service.jobs.jobtype import JobTypes, load_job_types
 from service.settings import Settings
 
-ADMIN_KEY = "an-admin-key-for-the-tests"
-
 
 @pytest.fixture
 def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
     """Settings of a system of this test alone."""
-    return Settings.from_environ(
-        {
-            "DATABASE_URL": database_url,
-            "REDIS_URL": redis_url,
-            "LAVORI_DATA": str(tmp_path),
-            "LAVORI_SECRET_KEYS": "a-secret-key-for-the-tests-of-32-bytes",
-            "LAVORI_ADMIN_KEY": ADMIN_KEY,
-            "LAVORI_LEASE_SECONDS": "2",
-            "LAVORI_SWEEP_SECONDS": "0.5",
-            "LAVORI_CANCEL_GRACE_SECONDS": "1",
-            "LAVORI_DRAIN_SECONDS": "1",
-        }
-    )
+    return settings_on(database_url, redis_url, tmp_path, BRISK)
 
 
 @pytest.fixture

