@@ -57,8 +57,8 @@ class Figure:
 
 
 def ratio(one: Figure, other: Figure, least: float | None = None, *, most: float | None = None) -> Figure:
-    """How much the one is of the other, run by run; one of them may have a run less."""
-    values = [mine / theirs for mine, theirs in zip(one.values, other.values, strict=False)]
+    """How much the one is of the other, run by run."""
+    values = [mine / theirs for mine, theirs in zip(one.values, other.values, strict=True)]
     return Figure(f"{one.what} : {other.what}", "", values, least=least, most=most)
 
 

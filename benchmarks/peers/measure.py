@@ -19,7 +19,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,47 +49,54 @@ class Broken(Exception):
     """A turn of a peer came to nothing: a job of its was lost, or a request refused."""
 
 
+Turn = Mapping[str, float]
+"""A value a column; empty for a turn that broke."""
+
+
 @dataclass(slots=True)
 class Found:
-    """A peer's values, a list a column, or why it is absent; `broken` says why a turn of its is left out."""
+    """A peer's turns, or why it is absent; `broken` says why one of its turns is left out."""
 
     peer: Peer
-    values: dict[str, list[float]] = field(default_factory=lambda: {column: [] for column in UNITS})
+    turns: list[Turn] = field(default_factory=list)
     absent: str = ""
     broken: str = ""
 
-    def figure(self, column: str) -> Figure:
-        """One column."""
-        return Figure(
-            f"{self.peer.name}: {column}", UNITS[column], self.values[column], note=self.absent or self.broken
-        )
+    def figure(self, column: str, turns: Sequence[Turn] | None = None) -> Figure:
+        """One column, of all turns that did not break or of those that are given."""
+        values = [turn[column] for turn in (self.turns if turns is None else turns) if turn]
+        return Figure(f"{self.peer.name}: {column}", UNITS[column], values, note=self.absent or self.broken)
 
 
 async def measure(asked: argparse.Namespace) -> list[Figure]:
-    """All peers in turns, as many rounds as asked for."""
+    """All peers in turns, as many rounds as asked for; a ratio is of the turns of the same round."""
     found = [Found(peer) for peer in PEERS if asked.only.lower() in peer.name.lower() or peer is PEERS[0]]
     for _ in range(asked.runs):
         for one in found:
             if not one.absent:
                 try:
-                    await _turn(one, asked.seconds)
+                    one.turns.append(await _turn(one.peer, asked.seconds))
                 except Absent as reason:
                     one.absent = str(reason)
                 except Broken as reason:
                     if one.peer is PEERS[0]:
                         raise SystemExit(str(reason)) from None
+                    one.turns.append({})
                     one.broken = f"a turn is left out: {reason}"
     figures = [one.figure(column) for one in found for column in UNITS]
-    us, *others = [one for one in found if one.values["submit"]]
+    us, *others = found
     for other in others:
-        figures += [ratio(us.figure(column), other.figure(column), 1) for column in AHEAD]
-        column = "idle latency p50"
-        figures.append(ratio(other.figure(column), us.figure(column), 1))
+        # Not strict: one that is absent may have had its first rounds.
+        rounds = [(ours, theirs) for ours, theirs in zip(us.turns, other.turns, strict=False) if theirs]
+        if rounds:
+            ours, theirs = zip(*rounds, strict=True)
+            figures += [ratio(us.figure(column, ours), other.figure(column, theirs), 1) for column in AHEAD]
+            column = "idle latency p50"
+            figures.append(ratio(other.figure(column, theirs), us.figure(column, ours), 1))
     return figures
 
 
-async def _turn(one: Found, seconds: int) -> None:
-    peer = one.peer
+async def _turn(peer: Peer, seconds: int) -> Turn:
     values: dict[str, float] = {}
     async with _running(peer) as (url, stores, folder):
         values["idle latency p50"] = await asyncio.to_thread(_idle_latency, peer, url)
@@ -111,8 +118,7 @@ async def _turn(one: Found, seconds: int) -> None:
             if not got.made:
                 raise Broken(f"no {column} was answered")
             values[column] = got.rate
-    for column, value in values.items():
-        one.values[column].append(value)
+    return values
 
 
 @asynccontextmanager

@@ -18,7 +18,6 @@ from service.settings import Settings
 
 MIB = 2**20
 ALLOWED = 32 * MIB
-TURNS = 3
 
 
 @pytest.fixture
@@ -220,21 +219,18 @@ async def test_slow_readers_of_downloads_cost_others_nothing(settings: Settings,
         head = (
             f"GET {path}/attachment HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {settings.admin_key}\r\n\r\n"
         )
-        before, felt = process.memory, []
-        for _ in range(TURNS):  # what another program of this machine does in one turn is not ours
-            usual = await p99_of_polls(client, path, 2)
+        usual, before = await p99_of_polls(client, path, 2), process.memory
+        for is_measured in (False, True):  # first the machine's memory for so many is made ready
             slow = await asyncio.gather(*(connect(process, head.encode()) for _ in range(100)))
             try:
                 for reader, _ in slow:
                     assert b" 200 " in await reader.readline()
-                felt.append((await p99_of_polls(client, path, 3), usual))
+                took = await p99_of_polls(client, path, 3)
+                assert not is_measured or took < 2 * usual + 0.2
                 assert process.memory - before < len(slow) * MIB
             finally:
                 for _, writer in slow:
                     writer.transport.abort()
-            if felt[-1][0] < 2 * usual + 0.2:
-                return
-        pytest.fail(f"others felt it in each turn: {felt}")
 
 
 @pytest.mark.fault("G3", "a link revoked in the middle of a download")
