@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import structlog
@@ -40,14 +40,25 @@ async def run_medians(connection: asyncpg.Pool, tenant_id: int) -> dict[str, flo
     return {row["type"]: row["seconds"] for row in await connection.fetch(MEDIANS, tenant_id)}
 
 
+CLOCK = "SELECT clock_timestamp()"
+
+
+async def clock_offset(connection: asyncpg.Pool) -> timedelta:
+    """How far this process's clock is ahead of the database's."""
+    ahead: timedelta = datetime.now(UTC) - await connection.fetchval(CLOCK)
+    return ahead
+
+
 class Pace:
-    """The medians that this process knows."""
+    """The medians that this process knows, and how far its clock is ahead of the database's."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        self._ahead = timedelta(0)
         self._known: dict[int, tuple[float, dict[str, float]]] = {}
         self._asked: set[int] = set()
         self._wanted = asyncio.Event()
+        self._wanted.set()  # the clock is looked at as soon as it runs
 
     def typical_seconds(self, tenant_id: int, job_type: str) -> float | None:
         """The median run time as it was a few seconds ago; None without history, or until it is measured."""
@@ -62,7 +73,9 @@ class Pace:
         if job.status in TERMINAL:
             return None
         typical = self.typical_seconds(tenant_id, job.type)
-        return seconds_until_news(job.status, job.due_at, job.started_at, typical, datetime.now(UTC))
+        return seconds_until_news(
+            job.status, job.due_at, job.started_at, typical, datetime.now(UTC) - self._ahead
+        )
 
     async def measured(self, tenant_id: int) -> dict[str, float]:
         """The median run times by type, not older than a second."""
@@ -79,6 +92,7 @@ class Pace:
             asked, self._asked = self._asked, set()
             self._known = {tenant_id: self._known[tenant_id] for tenant_id in asked & self._known.keys()}
             try:
+                self._ahead = await clock_offset(self._pool)
                 for tenant_id in asked:
                     await self.measured(tenant_id)
             except Exception as error:  # noqa: BLE001 - PostgreSQL may be away: what is known serves until it is back

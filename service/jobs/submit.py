@@ -6,7 +6,7 @@ key, the row and its request; after the commit a nudge, which nobody waits for. 
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -199,8 +199,11 @@ async def _insert(
 
 
 def offer(core: Core, row: Row) -> None:
-    """Let the workers know of a pending job, unless its time is far off."""
-    if row["due_at"] <= datetime.now(UTC) + OFFERED_AHEAD:
+    """Let the workers know of a pending job that has just changed, unless its time is far off.
+
+    Both times are the database's: this machine's clock may be hours away.
+    """
+    if row["due_at"] <= row["updated_at"] + OFFERED_AHEAD:
         core.dispatcher.nudge(queue.Message.of(row))
 
 
