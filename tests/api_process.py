@@ -99,8 +99,7 @@ class ApiProcess:
     @property
     def memory(self) -> int:
         """What it holds in memory, in bytes."""
-        status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
-        return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+        return memory_of(self._process.pid)
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
@@ -129,6 +128,12 @@ class ApiProcess:
         self._process.wait()
         self._process = self._start()
         await self.until_ready()
+
+
+def memory_of(pid: int) -> int:
+    """What a process holds in memory, in bytes."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
 
 
 class Event(NamedTuple):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import redis.asyncio
 
+from api_process import memory_of
 from fault_lab.load import Clients, clients_of
 from fault_lab.system import System, running_system
 from own_postgres import OwnPostgres, own_postgres
@@ -119,12 +120,6 @@ def descriptors(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
-def memory(pid: int) -> int:
-    """What a process holds in memory, in bytes."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
-
-
 @pytest.mark.fault(
     "F36", "{faults} faults at random, one each {seconds} s, under load", faults=(8, 60), seconds=(2, 30)
 )
@@ -144,7 +139,7 @@ async def test_a_soak_breaks_no_promise_and_nothing_grows(
                     loading.create_task(load(clients, system, until))
                     await asyncio.sleep(3)
                     living = {"API": system.apis[0].pid, "worker": system.workers[0].pid}
-                    held = {name: (memory(pid), descriptors(pid)) for name, pid in living.items()}
+                    held = {name: (memory_of(pid), descriptors(pid)) for name, pid in living.items()}
                     bench = Bench(system, postgres, own_redis, random.Random(36))
                     for fault in bench.faults(faults):
                         began = time.monotonic()
@@ -153,7 +148,7 @@ async def test_a_soak_breaks_no_promise_and_nothing_grows(
                     until.set()
                 await system.check(60)
                 for name, pid in living.items():
-                    assert memory(pid) < held[name][0] + GROWTH, name
+                    assert memory_of(pid) < held[name][0] + GROWTH, name
                     assert descriptors(pid) < held[name][1] + 30, name
                 assert await pool.fetchval(CONNECTIONS) < 100
         finally:
