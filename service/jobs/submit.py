@@ -37,8 +37,9 @@ from service.jobs.new_job import new_job
 from service.jobs.schemas import AttachmentIn, JobIn
 from service.jobs.secret_args import Kept, filled_in, has_secrets, keep_args, place_of
 from service.jobs.store import NewJob, OverCap
+from service.jobs.traced import note_job, submission_span
 from service.sealing import Unsealable
-from service.telemetry.spans import span
+from service.telemetry.spans import is_traced
 from service.web.encoding import dumps
 from service.web.payload import load
 
@@ -158,19 +159,13 @@ async def insert(
     core: Core, principal: Principal, job: NewJob, attached: dict[str, Any], hashes: Sequence[bytes] = ()
 ) -> Submitted:
     """Commit the job together with its neighbours, then nudge the workers. Raises CapExceeded."""
-    about = {
-        "messaging.system": "lavori",
-        "messaging.operation.type": "send",
-        "lavori.job.type": job.type,
-    }
-    with span(f"submit {job.type}", "producer", about) as submitting:
-        if submitting is not None:
-            job = job._replace(traceparent=submitting.traceparent)
+    if not is_traced():
+        return await _insert(core, principal, job, attached, hashes)
+    with submission_span(job.type) as submitting:
+        assert submitting is not None  # noqa: S101 - there is a tracer
+        job = job._replace(traceparent=submitting.traceparent)
         submitted = await _insert(core, principal, job, attached, hashes)
-        if submitting is not None:
-            submitting.note(
-                {"messaging.message.id": str(submitted.row["id"]), "lavori.job.replayed": submitted.replayed}
-            )
+        note_job(submitting, submitted.row["id"], replayed=submitted.replayed)
         return submitted
 
 
