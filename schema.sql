@@ -60,12 +60,18 @@ CREATE INDEX keys_of_tenant ON keys (tenant_id, id);
 
 CREATE TABLE sessions (                               -- of the dashboard, and tickets that each become one session, once
     token_hash  bytea PRIMARY KEY,                     -- SHA-256: the cookie itself is kept nowhere
-    key_id      uuid NOT NULL REFERENCES keys ON DELETE CASCADE,   -- what it may do, and how long, is what its key may
+    key_id      uuid REFERENCES keys ON DELETE CASCADE,   -- what it may do, and how long, is what its key may; or else
+    tenant_id   integer REFERENCES tenants ON DELETE CASCADE,   -- whose it is was told by a provider, when it began
+    principal   text CHECK (principal <> ''),
+    roles       text[] CHECK (roles <@ ARRAY['viewer', 'user', 'curator', 'admin']),
     is_ticket   boolean NOT NULL,
     created_at  timestamptz(3) NOT NULL DEFAULT now(),
-    expires_at  timestamptz(3) NOT NULL
+    expires_at  timestamptz(3) NOT NULL,
+    CHECK (num_nulls(tenant_id, principal, roles) = CASE WHEN key_id IS NULL THEN 0 ELSE 3 END),
+    CHECK (key_id IS NOT NULL OR NOT is_ticket)
 );
 CREATE INDEX sessions_of_key ON sessions (key_id, created_at);
+CREATE INDEX sessions_of_person ON sessions (tenant_id, principal, created_at) WHERE tenant_id IS NOT NULL;
 CREATE INDEX sessions_expired ON sessions (expires_at);
 
 -- What there is to run ----------------------------------------------------------------------------------------------
@@ -394,6 +400,7 @@ CREATE TABLE outputs (
     expires_at         timestamptz(3),
     UNIQUE (job_id, run, position)
 );
+CREATE INDEX outputs_newest ON outputs (tenant_id, created_at DESC, id DESC);   -- AIMS360's documents, newest first
 CREATE INDEX outputs_expired ON outputs (expires_at) WHERE expires_at IS NOT NULL;
 
 CREATE TABLE conversions (                             -- outputs in other formats: a cache, whose files expire by themselves
@@ -436,9 +443,10 @@ CREATE TABLE workers (
     types        text[] NOT NULL,
     concurrency  integer NOT NULL,
     version      text NOT NULL,
-    draining     boolean NOT NULL DEFAULT false,
+    draining     boolean NOT NULL DEFAULT false,       -- its own word: it takes nothing new, by an order or at its end
     started_at   timestamptz(3) NOT NULL DEFAULT now(),
-    beat_at      timestamptz(3) NOT NULL DEFAULT now()
+    beat_at      timestamptz(3) NOT NULL DEFAULT now(),
+    drain_requested_at timestamptz(3)                  -- an operator's order, which its next beat reads
 ) WITH (fillfactor = 50);
 
 -- Counters and histograms of all processes, added up: one scrape of any API process tells of all workers. Unlogged,

@@ -7,9 +7,9 @@ from functools import partial
 import asyncpg
 from aiohttp import web
 
+from service.access import login_routes, sessions, tenant_openapi, tenant_routes, trail
 from service.access import openapi as access_openapi
 from service.access import routes as access_routes
-from service.access import sessions, tenant_openapi, tenant_routes, trail
 from service.access.buckets import LocalBuckets
 from service.access.identities import identities
 from service.access.limits import limits
@@ -41,6 +41,8 @@ from service.jobs import (
     types,
     types_openapi,
     watch,
+    workers,
+    workers_openapi,
 )
 from service.jobs import openapi as jobs_openapi
 from service.jobs import routes as jobs_routes
@@ -73,11 +75,13 @@ FEATURES = (
     explain,
     watch,
     actions,
+    workers,
     types,
     definitions_routes,
     files_routes,
     access_routes,
     sessions,
+    login_routes,
     tenant_routes,
     trail,
     purging,
@@ -96,6 +100,7 @@ OPEN = (health, problems, scrape, openapi, documents, viewer, dashboard)
 DIALECTS = (opencity.DIALECT, conscia.DIALECT, aims360.DIALECT, dataone.DIALECT, alteryx.DIALECT)
 TABLES = (
     jobs_openapi,
+    workers_openapi,
     types_openapi,
     definitions_openapi,
     files_openapi,

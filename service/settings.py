@@ -41,6 +41,9 @@ DEFAULTS: Mapping[str, str] = {
     "MAIL_LANGUAGE": "en",
     "OIDC_ISSUER": "",
     "OIDC_AUDIENCE": "",
+    "OIDC_CLIENT_ID": "",
+    "OIDC_CLIENT_SECRET": "",
+    "OIDC_SCOPE": "openid profile email",
     "OIDC_TENANT_CLAIM": "tenant",
     "OIDC_PRINCIPAL_CLAIM": "sub",
     "OIDC_ROLES_CLAIM": "roles",
@@ -66,6 +69,7 @@ SECRETS = frozenset(
         "LAVORI_SECRET_KEYS",
         "LAVORI_ADMIN_KEY",
         "SMTP_URL",
+        "OIDC_CLIENT_SECRET",
         "LAVORI_METRICS_TOKEN",
     }
 )
@@ -134,6 +138,9 @@ class Settings:
     mail_language: str
     oidc_issuer: str | None
     oidc_audience: str | None
+    oidc_client_id: str | None
+    oidc_client_secret: str | None = field(repr=False)
+    oidc_scope: str
     oidc_tenant_claim: str
     oidc_principal_claim: str
     oidc_roles_claim: str
@@ -182,6 +189,9 @@ class Settings:
             mail_language=read.one_of("MAIL_LANGUAGE", LANGUAGES),
             oidc_issuer=read.web_address("OIDC_ISSUER"),
             oidc_audience=read.text("OIDC_AUDIENCE") or None,
+            oidc_client_id=read.text("OIDC_CLIENT_ID") or None,
+            oidc_client_secret=read.text("OIDC_CLIENT_SECRET") or None,
+            oidc_scope=read.scope("OIDC_SCOPE"),
             oidc_tenant_claim=read.text("OIDC_TENANT_CLAIM"),
             oidc_principal_claim=read.text("OIDC_PRINCIPAL_CLAIM"),
             oidc_roles_claim=read.text("OIDC_ROLES_CLAIM"),
@@ -193,9 +203,11 @@ class Settings:
             otlp_endpoint=read.otlp_endpoint(),
         )
         read.together("OIDC_ISSUER", "OIDC_AUDIENCE")
+        read.needs("OIDC_CLIENT_ID", "OIDC_ISSUER", "LAVORI_PUBLIC_URL")
+        read.needs("OIDC_CLIENT_SECRET", "OIDC_CLIENT_ID")
         read.encrypted("OIDC_ISSUER", settings.outbound_allow)
         read.exposed(settings.host, settings.public_url)
-        for name in ("LAVORI_SECRET_KEYS", "LAVORI_ADMIN_KEY", "LAVORI_METRICS_TOKEN"):
+        for name in ("LAVORI_SECRET_KEYS", "LAVORI_ADMIN_KEY", "LAVORI_METRICS_TOKEN", "OIDC_CLIENT_SECRET"):
             read.own(name)
         read.required(required)
         if read.faults:
@@ -341,6 +353,17 @@ class _Reader:
     def together(self, first: str, second: str) -> None:
         if bool(self.text(first)) != bool(self.text(second)):
             self.faults.append(f"{first} and {second} must be set together.")
+
+    def needs(self, name: str, *others: str) -> None:
+        missing = [other for other in others if not self.text(other)]
+        if self.text(name) and missing:
+            self.faults.append(f"{name} needs {' and '.join(missing)} to be set too.")
+
+    def scope(self, name: str) -> str:
+        words = self.text(name).split()
+        if "openid" not in words:
+            self.faults.append(f"{name} must hold the word openid.")
+        return " ".join(words)
 
     def encrypted(self, name: str, allow: Collection[tuple[str, int]]) -> None:
         """What is trusted comes by https; in one's own network, whose hosts are allowed one by one, by http too."""

@@ -1,7 +1,8 @@
-"""The cookie of a session, and what keeps other origins from making use of it."""
+"""The cookie of a session, that of a login under way, and what keeps other origins from making use of it."""
 
 from datetime import datetime
 from ipaddress import ip_address
+from typing import Any
 
 from aiohttp import web
 from yarl import URL
@@ -38,23 +39,39 @@ def give(
     request: web.Request, response: web.Response, token: str, expires_at: datetime, seconds: int
 ) -> None:
     """Let the client keep a session."""
+    until = expires_at.strftime("%a, %d %b %Y %H:%M:%S GMT")
     response.set_cookie(
-        cookie_name(request),
-        token,
-        expires=expires_at.strftime("%a, %d %b %Y %H:%M:%S GMT"),
-        max_age=seconds,
-        path="/",
-        secure=is_secure(request),
-        httponly=True,
-        samesite="Strict",
+        cookie_name(request), token, expires=until, max_age=seconds, **_kind(request, "Strict")
     )
 
 
 def take(request: web.Request, response: web.Response) -> None:
     """Let the client drop it."""
-    response.del_cookie(
-        cookie_name(request), path="/", secure=is_secure(request), httponly=True, samesite="Strict"
-    )
+    response.del_cookie(cookie_name(request), **_kind(request, "Strict"))
+
+
+def login_of(request: web.Request) -> str | None:
+    """What the cookie of a login under way holds."""
+    return request.cookies.get(_login_name(request))
+
+
+def give_login(request: web.Request, response: web.Response, kept: str, seconds: int) -> None:
+    """Let the client keep a login under way. Lax: it must come along when another site leads the browser back."""
+    response.set_cookie(_login_name(request), kept, max_age=seconds, **_kind(request, "Lax"))
+
+
+def take_login(request: web.Request, response: web.Response) -> None:
+    """Let the client drop it."""
+    response.del_cookie(_login_name(request), **_kind(request, "Lax"))
+
+
+def _kind(request: web.Request, same_site: str) -> dict[str, Any]:
+    """What every cookie of ours is: of this host alone, and out of reach of scripts."""
+    return {"path": "/", "secure": is_secure(request), "httponly": True, "samesite": same_site}
+
+
+def _login_name(request: web.Request) -> str:
+    return f"{cookie_name(request)}_login"
 
 
 def refuse_forgeries(request: web.Request) -> None:

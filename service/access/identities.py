@@ -16,7 +16,8 @@ from aiohttp import web
 
 from service.access.access_tokens import AccessTokens
 from service.access.grant_store import grant, principals_by_grant
-from service.access.oidc import Oidc, may_be_a_jwt, oidc_of
+from service.access.login import LOGIN, Login
+from service.access.oidc import PATIENCE, Oidc, may_be_a_jwt, oidc_of
 from service.access.principal import Principal
 from service.access.session_store import principals_by_session
 from service.access.store import principals_by_hash
@@ -25,6 +26,7 @@ from service.db.batch import Batcher
 from service.db.connection import Connection
 from service.db.patience import again_if_broken
 from service.keys import POOL, SETTINGS
+from service.web.outbound import OutboundClient
 
 LIFETIME_SECONDS = 1.0
 LOOK_UP_SECONDS = 5.0
@@ -145,12 +147,13 @@ IDENTITIES = web.AppKey("identities", Identities)
 
 
 async def identities(app: web.Application) -> AsyncIterator[None]:
-    """A `cleanup_ctx` of the application: who calls, from its POOL."""
-    settings = app.get(SETTINGS)
-    app[IDENTITIES] = (
-        Identities(app[POOL], oidc_of(settings, app[POOL]), settings.secret_keys)
-        if settings
-        else Identities(app[POOL])
-    )
+    """A `cleanup_ctx` of the application: who calls, from its POOL, and who logs in at the provider."""
+    settings, oidc = app.get(SETTINGS), None
+    if settings is not None:
+        client = OutboundClient(settings.outbound_allow, patience=PATIENCE)
+        oidc = oidc_of(settings, client, app[POOL])
+        if oidc is not None and settings.oidc_client_id is not None:
+            app[LOGIN] = Login(oidc, client, settings)
+    app[IDENTITIES] = Identities(app[POOL], oidc, settings.secret_keys if settings else ())
     yield
     await app[IDENTITIES].close()

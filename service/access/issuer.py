@@ -1,4 +1,4 @@
-"""The issuer of JWTs: where its keys are, what they are, and whether a token is one of its own.
+"""The issuer of JWTs: where its keys are, what they are, whether a token is one of its own, and where people log in.
 
 Keys are fetched through the outbound client when a token first needs one, and again when they are ten minutes old or a
 token names one that is not known, but never more often than each ten seconds, whatever tokens say. While the issuer
@@ -7,6 +7,7 @@ can't be reached, the keys that are known go on.
 
 import asyncio
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -57,32 +58,44 @@ class _Unusable(Exception):
     """The issuer says what cannot be used."""
 
 
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Where an issuer logs people in: its name in tokens, and what its discovery says of the code flow."""
+
+    name: str
+    authorization: str
+    token: str
+    names_itself: bool
+    """Whether what it sends a browser back with holds its name (RFC 9207)."""
+    takes_basic: bool
+    """Whether a client's secret is taken in the Authorization header, else in the form."""
+
+
 class Issuer:
     """One issuer, and the keys that this process knows of it."""
 
-    def __init__(self, address: str, audience: str, client: OutboundClient) -> None:
-        self._address, self._audience, self._client = address, audience, client
+    def __init__(self, address: str, client: OutboundClient) -> None:
+        self._address, self._client = address, client
         self._keys: dict[str | None, Key] = {}
-        self._name = address
+        self._told: dict[str, Any] = {}
         self._asked_at = self._fetched_at = float("-inf")
         self._asking = asyncio.Lock()
 
-    async def claims(self, token: str) -> dict[str, Any]:
-        """The claims of a token of this issuer for our audience.
+    async def claims(self, token: str, audience: str) -> dict[str, Any]:
+        """The claims of a token of this issuer for this audience.
 
         Raises Unauthenticated, and Unavailable where only the issuer, which can't be reached, could tell.
         """
         if len(token) > LONGEST_TOKEN:
             raise Unauthenticated("the token is too long")
-        if time.monotonic() - self._fetched_at > OLD_SECONDS and not self._asking.locked():
-            await self._ask(self._fetched_at)
+        await self._ask_if_old()
         fetched_at = self._fetched_at
         try:
             try:
-                return self._verified(token)
+                return self._verified(token, audience)
             except _UnknownKey:
                 await self._ask(fetched_at)
-                return self._verified(token)
+                return self._verified(token, audience)
         except _UnknownKey:
             if self._fetched_at < self._asked_at:
                 raise Unavailable("the issuer of the token can't be reached at the moment") from None
@@ -91,12 +104,32 @@ class Issuer:
             log.info("a JWT is refused", action="oidc.refused", error=type(error).__name__)
             raise Unauthenticated("the token is not valid, not meant for this service, or expired") from None
 
-    def _verified(self, token: str) -> dict[str, Any]:
+    async def provider(self) -> Provider:
+        """Where it logs people in. Raises Unavailable where that is not known, or is nothing that could be used."""
+        await self._ask_if_old()
+        if not self._told:
+            await self._ask(self._fetched_at)  # which waits where somebody asks just now
+        told = self._told
+        addresses = [told.get(name) for name in ("authorization_endpoint", "token_endpoint")]
+        secure = ("https://",) if self._address.startswith("https:") else ("https://", "http://")
+        authorization, token = (one if isinstance(one, str) else "" for one in addresses)
+        if not (authorization.startswith(secure) and token.startswith(secure)):
+            raise Unavailable("the issuer does not say where it logs people in")
+        methods = told.get("token_endpoint_auth_methods_supported")
+        return Provider(
+            told["issuer"],
+            authorization,
+            token,
+            names_itself=told.get("authorization_response_iss_parameter_supported") is True,
+            takes_basic=not isinstance(methods, list) or "client_secret_basic" in methods,
+        )
+
+    def _verified(self, token: str, audience: str) -> dict[str, Any]:
         claims: dict[str, Any] = jwt.decode(token, self._pick, registry=_REGISTRY).claims
         jwt.JWTClaimsRegistry(
             leeway=LEEWAY_SECONDS,
-            iss={"essential": True, "value": self._name},
-            aud={"essential": True, "value": self._audience},
+            iss={"essential": True, "value": self._told["issuer"]},
+            aud={"essential": True, "value": audience},
             exp={"essential": True},
         ).validate(claims)
         return claims
@@ -116,6 +149,10 @@ class Issuer:
             raise UnsupportedAlgorithmError(str(key.alg))
         return key
 
+    async def _ask_if_old(self) -> None:
+        if time.monotonic() - self._fetched_at > OLD_SECONDS and not self._asking.locked():
+            await self._ask(self._fetched_at)
+
     async def _ask(self, than: float) -> None:
         """Fetch the keys, unless somebody has since, or did a moment ago; a failure changes nothing."""
         async with self._asking:
@@ -124,13 +161,14 @@ class Issuer:
                 return
             self._asked_at = now
             try:
-                self._name, self._keys = await self._fetched()
+                self._told, self._keys = await self._fetched()
             except (LavoriError, _Unusable) as error:
                 log.warning("the issuer's keys can't be had", action="oidc.keys_failed", error=str(error))
             else:
                 self._fetched_at = self._asked_at
 
-    async def _fetched(self) -> tuple[str, dict[str | None, Key]]:
+    async def _fetched(self) -> tuple[dict[str, Any], dict[str | None, Key]]:
+        """What discovery tells, and the keys."""
         told = await self._json(self._address + DISCOVERY)
         name, address = told.get("issuer"), told.get("jwks_uri")
         if not isinstance(name, str) or name.rstrip("/") != self._address:
@@ -141,7 +179,7 @@ class Issuer:
         keys = [key for one in (listed if isinstance(listed, list) else [])[:MOST_KEYS] if (key := _key(one))]
         if not keys:
             raise _Unusable("it has no key that could be used")
-        return name, {key.kid: key for key in keys}
+        return told, {key.kid: key for key in keys}
 
     async def _json(self, address: str) -> dict[str, Any]:
         async with self._client.get(address) as response:

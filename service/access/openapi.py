@@ -1,6 +1,6 @@
 """The routes of keys and tenants, for the OpenAPI document."""
 
-from service.access import routes, sessions
+from service.access import login_routes, routes, sessions
 from service.access.listing import PageIn
 from service.access.schemas import (
     TENANT_CODE,
@@ -109,6 +109,32 @@ OPERATIONS = {
         {204: Answer("Done; there is nothing to say.", headers=("Set-Cookie",))},
         errors=(NotFound,),
     ),
+    login_routes.begin_login: Operation(
+        "begin_login",
+        "Log a browser in at the provider",
+        TAG,
+        {303: Answer("To the provider's login.", headers=("Location", "Set-Cookie", "Cache-Control"))},
+        query=login_routes.LoginIn,
+        errors=(Forbidden, NotFound),
+        more="404 where no provider is configured. What goes wrong is a page, for who asks for HTML.",
+    ),
+    login_routes.finish_login: Operation(
+        "finish_login",
+        "Come back from the provider",
+        TAG,
+        {303: Answer("To the dashboard, logged in.", headers=("Location", "Set-Cookie", "Cache-Control"))},
+        more_query=tuple(
+            {"name": name, "in": "query", "description": told, "schema": {"type": "string"}}
+            for name, told in {
+                "state": "Which login this ends.",
+                "code": "What the provider gives a token for.",
+                "iss": "The provider's name, where it sends it.",
+                "error": "Why the provider gives no code.",
+            }.items()
+        ),
+        errors=(Forbidden, NotFound),
+        more="404 where no provider is configured. What goes wrong is a page, for who asks for HTML.",
+    ),
     sessions.create_ticket: Operation(
         "create_ticket",
         "Make a ticket to a session",
@@ -131,6 +157,7 @@ WORDS = {
     "tenant": "The code of the tenant.",
     "admin_key": "A key of an admin of the new tenant.",
     "key": "The whole token of a key.",
+    "place": "Where the dashboard opens: what stands behind its `#`.",
     "ticket": "The token of a ticket; it works once, within the hour.",
     "TenantIn.code": "Its code, for good.",
     "Tenant.code": "Its code.",

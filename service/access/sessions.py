@@ -1,10 +1,9 @@
 """Sessions of the dashboard: a cookie instead of a key, for browsers alone.
 
 A session is its key's: it may do what the key may, and dies with it. A browser begins one with a key that somebody
-typed, or with a ticket, which works once and stands in an address that `lavori dev` prints.
+typed, or with a ticket, which works once and stands in an address that `lavori dev` prints. Who comes by a provider
+(login_routes.py) gets one that is the person's own, for an hour.
 """
-
-from uuid import UUID
 
 from aiohttp import web
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
@@ -75,7 +74,10 @@ async def create_session(request: web.Request) -> web.Response:
                 else "key is unknown, expired or revoked"
             )
             raise Unauthenticated(f"the {what}")
-        token, expires_at = await session_store.insert_session(connection, _key_of(caller))
+        _need_a_key(caller)
+        token, expires_at = await session_store.insert_session(
+            connection, caller, session_store.SESSION_SECONDS
+        )
         await record(connection, caller, "create", "session", None, None, origin_of(request))
     shown = {"tenant": caller.tenant_code, "principal": caller.name, "expires_at": expires_at}
     response = json_response(shown, status=201)
@@ -88,7 +90,7 @@ async def delete_session(request: web.Request) -> web.Response:
     no_query(request)
     caller, token = principal_of(request), cookie.session_of(request)
     async with request.app[POOL].acquire() as connection, connection.transaction():
-        if not token or not await session_store.delete_session(connection, token, _key_of(caller)):
+        if not token or not await session_store.delete_session(connection, token, caller):
             raise NotFound("the request bears no cookie of a session")
         await record(connection, caller, "delete", "session", None, None, origin_of(request))
     request.app[IDENTITIES].forget()
@@ -103,16 +105,18 @@ async def create_ticket(request: web.Request) -> web.Response:
     caller = principal_of(request)
     if is_access_token(request.headers.get("Authorization", "").rpartition(" ")[2]):
         raise Forbidden("a session is of an API key, and this is an access token")
+    _need_a_key(caller)
     async with request.app[POOL].acquire() as connection, connection.transaction():
-        ticket, expires_at = await session_store.insert_session(connection, _key_of(caller), is_ticket=True)
+        ticket, expires_at = await session_store.insert_session(
+            connection, caller, session_store.TICKET_SECONDS, is_ticket=True
+        )
         await record(connection, caller, "create", "ticket", None, None, origin_of(request))
     return json_response({"ticket": ticket, "expires_at": expires_at}, status=201)
 
 
-def _key_of(caller: Principal) -> UUID:
+def _need_a_key(caller: Principal) -> None:
     if caller.key_id is None:
         raise Forbidden("a session is of an API key, and this is none")
-    return caller.key_id
 
 
 routes = [

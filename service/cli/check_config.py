@@ -2,6 +2,7 @@
 
 import sys
 
+from service.access.login import BACK
 from service.app import DIALECTS
 from service.cli.front_door import BAD_SETTINGS, can_trace, installed_job_types, leave, read_settings
 from service.dialects.contract import switched_on
@@ -25,4 +26,6 @@ def run() -> None:
         print(
             "OTEL_EXPORTER_OTLP_ENDPOINT is set, but spans go nowhere: install lavori[otel].", file=sys.stderr
         )
+    if settings.oidc_client_id is not None:
+        print(f"Logging in at OIDC_ISSUER needs this redirect URI there: {settings.public_url}{BACK}")
     print(f"The settings are in order; job types: {', '.join(sorted(job_types))}.")

@@ -20,6 +20,7 @@ MIGRATIONS = HERE / "migrations"
 SCHEMA = HERE / "schema.sql" if (HERE / "schema.sql").exists() else HERE.parents[1] / "schema.sql"
 
 TRIES = 20
+IN_THE_WAY = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError)
 
 
 class MigrationError(Exception):
@@ -33,6 +34,11 @@ class Migration:
     number: int
     name: str
     sql: str
+
+    @property
+    def label(self) -> str:
+        """What it is called where it is told of."""
+        return f"{self.number:04}-{self.name}" if self.number else "schema.sql"
 
 
 def read_migrations(folder: Path = MIGRATIONS) -> list[Migration]:
@@ -49,10 +55,6 @@ def read_migrations(folder: Path = MIGRATIONS) -> list[Migration]:
     return list(found.values())
 
 
-# Any constant will do, as long as it stays: runners of all versions take the same lock.
-LOCK = "SELECT pg_advisory_lock(7308604896967881574)"
-
-
 async def migrate(dsn: str, folder: Path = MIGRATIONS) -> list[str]:
     """Bring the database to the newest schema and return the names of what was applied, [] when it was there already.
 
@@ -62,49 +64,61 @@ async def migrate(dsn: str, folder: Path = MIGRATIONS) -> list[str]:
     migrations = read_migrations(folder)
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute(LOCK)  # held until the connection closes, however that comes about
-        if not await is_prepared(connection):
-            await _apply(connection, Migration(0, "schema", SCHEMA.read_text(encoding="utf-8")), migrations)
-            return ["schema.sql"]
-        known = {migration.number for migration in migrations}
-        done = {0} | await applied_numbers(connection)
-        if max(done) > max(known, default=0):
-            raise MigrationError(
-                f"The database is at schema {max(done):04}, which this version does not know: run a newer Lavori."
-            )
-        missing = [migration for migration in migrations if migration.number not in done]
-        for migration in missing:
-            await _apply(connection, migration)
-        return [f"{migration.number:04}-{migration.name}" for migration in missing]
+        applied = []
+        while (name := await _apply_next(connection, migrations)) is not None:
+            applied.append(name)
+        return applied
     finally:
         await connection.close()
 
 
-async def _apply(
-    connection: asyncpg.Connection, step: Migration, contained: list[Migration] | None = None
-) -> None:
-    """Run one step and record it, with those that it contains already, in one transaction.
+# Any constant will do, as long as it stays: runners of all versions take the same lock. It is the transaction's and not
+# the session's, because behind PgBouncer each transaction may be of another session.
+LOCK = "SELECT pg_advisory_xact_lock(7308604896967881574)"
+
+
+async def _apply_next(connection: asyncpg.Connection, migrations: list[Migration]) -> str | None:
+    """Run the first step that is missing and record it, in one transaction; answers its name, or None without one.
 
     It may be run under load, where it wants locks that others hold. While it waits for one, all who come later wait
     behind it, so it waits for a second only; then, and after a deadlock, it is rolled back and tried anew.
     """
-    for tries_left in reversed(range(TRIES)):
-        try:
-            async with connection.transaction():
-                await connection.execute("SET LOCAL lock_timeout = '1s'")
-                await connection.execute(step.sql)
-                for migration in [step, *(contained or [])]:
-                    await connection.execute(RECORD, migration.number, migration.name)
-        except asyncpg.PostgresError as error:
-            if tries_left and isinstance(
-                error, asyncpg.DeadlockDetectedError | asyncpg.LockNotAvailableError
-            ):
-                await asyncio.sleep(random.uniform(0.2, 1))  # noqa: S311
-                continue
-            raise MigrationError(
-                f"Migration {step.number:04}-{step.name} failed and was rolled back: {error}"
-            ) from error
-        return
+    tries = 0
+    while True:
+        tries += 1
+        async with connection.transaction():
+            await connection.execute(LOCK)
+            step, contained = await _missing(connection, migrations)
+            if step is None:
+                return None
+            try:
+                async with connection.transaction():
+                    await connection.execute("SET LOCAL lock_timeout = '1s'")
+                    await connection.execute(step.sql)
+                    for migration in [step, *contained]:
+                        await connection.execute(RECORD, migration.number, migration.name)
+            except asyncpg.PostgresError as error:
+                if tries == TRIES or not isinstance(error, IN_THE_WAY):
+                    message = f"Migration {step.label} failed and was rolled back: {error}"
+                    raise MigrationError(message) from error
+            else:
+                return step.label
+        await asyncio.sleep(random.uniform(0.2, 1))  # noqa: S311
+
+
+async def _missing(
+    connection: asyncpg.Connection, migrations: list[Migration]
+) -> tuple[Migration | None, list[Migration]]:
+    """The first step that the database misses, and which others it contains."""
+    if not await is_prepared(connection):
+        return Migration(0, "schema", SCHEMA.read_text(encoding="utf-8")), migrations
+    known = {migration.number for migration in migrations}
+    done = {0} | await applied_numbers(connection)
+    if max(done) > max(known, default=0):
+        raise MigrationError(
+            f"The database is at schema {max(done):04}, which this version does not know: run a newer Lavori."
+        )
+    return next((migration for migration in migrations if migration.number not in done), None), []
 
 
 RECORD = "INSERT INTO schema_migrations (number, name) VALUES ($1, $2)"

@@ -1,6 +1,8 @@
 """Migrations: a new database, an older one, two runners at once, a step that fails, a database from the future."""
 
 import asyncio
+import os
+import sys
 from pathlib import Path
 
 import asyncpg
@@ -75,7 +77,7 @@ async def test_runners_that_start_at_once_apply_each_step_once(
     at_schema = await asyncio.gather(*(migrate(empty_database_url, no_migrations) for _ in range(3)))
     assert sorted(at_schema) == [[], [], ["schema.sql"]]
     at_migrations = await asyncio.gather(*(migrate(empty_database_url, folder) for _ in range(3)))
-    assert sorted(at_migrations) == [[], [], ["0001-first", "0002-second"]]
+    assert sorted(step for applied in at_migrations for step in applied) == ["0001-first", "0002-second"]
 
 
 async def test_a_step_that_fails_is_rolled_back_and_those_before_it_stay(
@@ -136,3 +138,84 @@ def test_a_file_with_a_bad_or_doubled_number_is_refused(folder: Path, name: str)
 
 def test_the_migrations_that_ship_can_be_read() -> None:
     read_migrations()
+
+
+SESSIONS_BEFORE_1 = """
+DROP TABLE sessions;
+DELETE FROM schema_migrations WHERE number = 1;
+CREATE TABLE sessions (
+    token_hash  bytea PRIMARY KEY,
+    key_id      uuid NOT NULL REFERENCES keys ON DELETE CASCADE,
+    is_ticket   boolean NOT NULL,
+    created_at  timestamptz(3) NOT NULL DEFAULT now(),
+    expires_at  timestamptz(3) NOT NULL
+);
+CREATE INDEX sessions_of_key ON sessions (key_id, created_at);
+CREATE INDEX sessions_expired ON sessions (expires_at);
+INSERT INTO keys (id, tenant_id, name, principal, secret_hash, created_by)
+VALUES ('00000000-0000-7000-8000-000000000001', 1, 'a key', 'anna', 'hash', 'anna');
+INSERT INTO sessions VALUES ('token', '00000000-0000-7000-8000-000000000001', false, now(), now());
+"""
+SESSIONS = """
+SELECT attname || ' ' || format_type(atttypid, atttypmod) || ' ' || attnotnull FROM pg_attribute
+WHERE attrelid = 'sessions'::regclass AND attnum > 0
+UNION ALL SELECT conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'sessions'::regclass
+UNION ALL SELECT indexdef FROM pg_indexes WHERE tablename = 'sessions'
+ORDER BY 1
+"""
+
+
+async def test_older_sessions_become_as_those_of_a_new_database_and_none_is_lost(
+    empty_database_url: str,
+) -> None:
+    await migrate(empty_database_url)
+    new = await fetch(empty_database_url, SESSIONS)
+    connection = await asyncpg.connect(empty_database_url)
+    await connection.execute(SESSIONS_BEFORE_1)
+    await connection.close()
+    assert await migrate(empty_database_url) == ["0001-sessions-of-people"]
+    assert await fetch(empty_database_url, SESSIONS) == new
+    assert await fetch(empty_database_url, "SELECT token_hash FROM sessions") == [(b"token",)]
+
+
+FIRST_SCHEMA = Path(__file__).parents[1] / "schemas" / "0000.sql"
+LOOKS = (
+    """SELECT table_name::text, column_name::text, data_type::text, is_nullable::text,
+              datetime_precision::int, column_default FROM information_schema.columns WHERE table_schema = 'public'""",
+    "SELECT conrelid::regclass::text, conname::text, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid > 0",
+    "SELECT indexname::text, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+    """SELECT pg_get_functiondef(pg_proc.oid) FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
+       WHERE nspname = 'public' AND prokind = 'f'""",
+    "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
+    """SELECT oid::regclass::text, relkind::text, relpersistence::text, reloptions FROM pg_class
+       WHERE relnamespace = 'public'::regnamespace""",
+)
+
+
+async def look_of(dsn: str) -> list[list[str]]:
+    """Columns, constraints, indexes, functions, triggers and options of all tables, to be compared."""
+    return [sorted(map(repr, await fetch(dsn, query))) for query in LOOKS]
+
+
+async def test_a_database_of_the_first_schema_is_brought_to_what_a_new_one_is(
+    empty_database_url: str, database_url: str
+) -> None:
+    connection = await asyncpg.connect(empty_database_url)
+    try:
+        await connection.execute(FIRST_SCHEMA.read_text(encoding="utf-8"))
+        await connection.execute("INSERT INTO schema_migrations (number, name) VALUES (0, 'schema')")
+        await connection.execute(
+            "INSERT INTO workers (id, tags, types, concurrency, version) VALUES ('w', '{}', '{}', 1, '1')"
+        )
+    finally:
+        await connection.close()
+    command = [sys.executable, "-m", "service", "migrate"]
+    environ = {**os.environ, "DATABASE_URL": empty_database_url}
+    migrating = await asyncio.create_subprocess_exec(*command, env=environ)
+    assert await migrating.wait() == 0
+    old, new = await look_of(empty_database_url), await look_of(database_url)
+    assert all(old)
+    assert old == new
+    shipped = [one.number for one in read_migrations()]
+    assert await numbers(empty_database_url) == await numbers(database_url) == [0, *shipped]
+    assert await fetch(empty_database_url, "SELECT id, drain_requested_at FROM workers") == [("w", None)]

@@ -9,6 +9,12 @@ from service.settings import DEFAULTS, REQUIRED_OUTSIDE_DEV, SECRETS, Settings, 
 
 DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
 KEY = "k" * 20
+LOGIN = {
+    "OIDC_ISSUER": "https://login.example.org",
+    "OIDC_AUDIENCE": "lavori",
+    "OIDC_CLIENT_ID": "dashboard",
+    "LAVORI_PUBLIC_URL": "https://lavori.example.org",
+}
 
 
 def faults(environ: dict[str, str], required: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -122,9 +128,10 @@ def test_a_secret_is_read_from_its_file(name: str, tmp_path: Path) -> None:
         "SMTP_URL": "smtp://u:hush@mail",
     }.get(name, KEY)
     (tmp_path / "secret").write_text(f"{value}\n", encoding="utf-8")
-    from_file = Settings.from_environ({f"{name}_FILE": str(tmp_path / "secret")})
-    assert from_file == Settings.from_environ({name: value})
-    assert from_file != Settings.from_environ({})
+    more = LOGIN if name == "OIDC_CLIENT_SECRET" else {}
+    from_file = Settings.from_environ({**more, f"{name}_FILE": str(tmp_path / "secret")})
+    assert from_file == Settings.from_environ({**more, name: value})
+    assert from_file != Settings.from_environ(more)
 
 
 def test_a_secret_given_twice_or_in_an_unreadable_file_is_a_fault(tmp_path: Path) -> None:
@@ -184,6 +191,23 @@ def test_an_issuer_is_trusted_over_http_only_where_its_host_is_allowed() -> None
     assert settings.oidc_issuer == own["OIDC_ISSUER"]
     names = (settings.oidc_tenant_claim, settings.oidc_principal_claim, settings.oidc_roles_claim)
     assert names == ("tenant", "sub", "roles")
+
+
+def test_people_log_in_at_the_issuer_only_when_all_of_it_is_set() -> None:
+    whole = LOGIN | {"OIDC_CLIENT_SECRET": "hush-hush-hush"}
+    settings = Settings.from_environ(whole)
+    assert (settings.oidc_client_id, settings.oidc_scope) == ("dashboard", "openid profile email")
+    assert "hush" not in repr(settings)
+    assert Settings.from_environ(whole | {"OIDC_CLIENT_SECRET": ""}).oidc_client_secret is None
+    for missing in ("LAVORI_PUBLIC_URL", "OIDC_CLIENT_ID"):
+        (fault,) = faults({name: value for name, value in whole.items() if name != missing})
+        assert f"needs {missing} to be set too" in fault
+    (fault,) = faults({"OIDC_CLIENT_ID": "dashboard"})
+    assert fault == "OIDC_CLIENT_ID needs OIDC_ISSUER and LAVORI_PUBLIC_URL to be set too."
+    (fault,) = faults(whole | {"OIDC_SCOPE": "profile email"})
+    assert fault == "OIDC_SCOPE must hold the word openid."
+    (fault,) = faults(whole | {"OIDC_CLIENT_SECRET": "change-me"})
+    assert fault.startswith("OIDC_CLIENT_SECRET is still that of an example")
 
 
 @pytest.mark.parametrize(

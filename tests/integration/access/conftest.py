@@ -1,6 +1,6 @@
 """An API of keys and tenants alone, on a real server, with a caller for each purpose."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -9,16 +9,21 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
+from oidc_issuer import TestIssuer
 from service.access.identities import identities
 from service.access.limits import WAITING
+from service.access.login_routes import routes as login_routes
 from service.access.middleware import authenticate, identify, open_to_all
 from service.access.routes import routes
 from service.access.sessions import routes as session_routes
 from service.access.store import ensure_admin_key
 from service.access.tenant_routes import routes as tenant_routes
-from service.keys import POOL
+from service.keys import POOL, SETTINGS
+from service.settings import Settings
 from service.web.middleware import edge
 from service.web.payload import json_response
+
+from .browsing import HOME, Browser
 
 ADMIN_KEY = "an-operators-own-admin-key"
 Client: TypeAlias = TestClient[web.Request, web.Application]
@@ -86,7 +91,9 @@ def application(pool: asyncpg.Pool) -> web.Application:
     app[POOL] = pool
     app[WAITING] = []
     app.cleanup_ctx.append(identities)
-    app.add_routes([*routes, *session_routes, *tenant_routes, web.get("/open", open_to_all(whoever))])
+    app.add_routes(
+        [*routes, *session_routes, *login_routes, *tenant_routes, web.get("/open", open_to_all(whoever))]
+    )
     return app
 
 
@@ -106,3 +113,26 @@ async def admin(pool: asyncpg.Pool, aiohttp_client: StartClient) -> Caller:
 async def elsewhere(admin: Caller, pool: asyncpg.Pool, aiohttp_client: StartClient) -> Caller:
     """The same admin at another process of the API, which remembers by itself."""
     return Caller(await aiohttp_client(application(pool)), ADMIN_KEY)
+
+
+@pytest.fixture
+async def issuer() -> AsyncIterator[TestIssuer]:
+    """A provider that lets everybody in."""
+    async with TestIssuer.running() as running:
+        yield running
+
+
+async def browser_of(
+    issuer: TestIssuer, pool: asyncpg.Pool, aiohttp_client: StartClient, **environ: str
+) -> Browser:
+    """A browser before an API at HOME whose people log in at the issuer."""
+    app = application(pool)
+    base = {"LAVORI_PUBLIC_URL": HOME, "LAVORI_SECRET_KEYS": "k" * 32, **issuer.login_environ}
+    app[SETTINGS] = Settings.from_environ({**base, **environ})
+    return Browser(await aiohttp_client(app))
+
+
+@pytest.fixture
+async def browser(issuer: TestIssuer, pool: asyncpg.Pool, aiohttp_client: StartClient) -> Browser:
+    """One that nobody is logged in with."""
+    return await browser_of(issuer, pool, aiohttp_client)

@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -23,12 +22,6 @@ from service.settings import Settings
 from service.web.outbound import OutboundClient
 
 from .conftest import Answer, Caller, StartClient, application, make_admin_key
-
-
-@pytest.fixture
-async def issuer() -> AsyncIterator[TestIssuer]:
-    async with TestIssuer.running() as running:
-        yield running
 
 
 @pytest.fixture
@@ -321,9 +314,9 @@ async def test_an_issuers_own_spelling_with_a_slash_at_its_end_is_the_one_that_c
 async def test_a_token_beyond_all_measure_is_refused(issuer: TestIssuer, nobody: Caller) -> None:
     assert (await me(nobody, issuer.token(padding="x" * 4_000))).status == 200
     asked = issuer.asked
-    whole = Issuer(issuer.address, "lavori-tests", OutboundClient(()))
+    whole = Issuer(issuer.address, OutboundClient(()))
     with pytest.raises(Unauthenticated, match="too long"):
-        await whole.claims(issuer.token(padding="x" * 8_000))
+        await whole.claims(issuer.token(padding="x" * 8_000), "lavori-tests")
     assert issuer.asked == asked
     assert (await me(nobody, issuer.token(header={"x5c": ["x" * 1_000]}))).status == 200
 

@@ -20,6 +20,7 @@ CALLERS = ("nobody", "foreigner", "stranger", "viewer", "owner", "curator", "adm
 
 # What each caller gets, in the order of CALLERS; the things that calls are about are the owner's.
 ALL = "200 200 200 200 200 200 200 200"
+NOWHERE = "404 404 404 404 404 404 404 404"  # nobody has configured it here
 ANYBODY = "401 200 200 200 200 200 200 200"
 READ = "401 404 404 200 200 200 200 200"
 WRITE = "401 404 404 403 200 200 200 200"
@@ -27,6 +28,7 @@ DELETE = "401 404 404 403 204 204 204 204"
 ADD = "401 404 404 403 201 201 201 201"
 CREATE = "401 201 201 403 201 201 201 201"
 ADMINS = "401 200 403 403 403 403 200 200"
+OPERATORS = "401 403 403 403 403 403 403 200"
 ADMINS_OWN = "401 404 403 403 403 403 200 200"
 # By operation: its path, its body, and what each caller gets.
 ROWS: dict[str, tuple[str, Any, str]] = {
@@ -49,6 +51,9 @@ ROWS: dict[str, tuple[str, Any, str]] = {
     "stream_job": ("/api/jobs/{finished}/events", None, READ),
     "stream_jobs": ("/api/events", None, ANYBODY),
     "act_on_jobs": ("/api/jobs/actions", {"action": "cancel", "ids": ["{pending}"]}, ANYBODY),
+    "list_workers": ("/api/workers", None, ANYBODY),
+    "drain_worker": ("/api/workers/host-1-4711/drain", None, OPERATORS),
+    "resume_worker": ("/api/workers/host-1-4711/resume", None, OPERATORS),
     "list_job_types": ("/api/job-types", None, ANYBODY),
     "read_job_type": ("/api/job-types/echo", None, ANYBODY),
     "create_job_definition": ("/api/job-definitions", {"code": "new", "type": "echo"}, CREATE),
@@ -79,7 +84,7 @@ ROWS: dict[str, tuple[str, Any, str]] = {
     "delete_key": ("/api/keys/{key}", None, "401 404 403 403 403 403 204 204"),
     "rotate_key": ("/api/keys/{key}/rotate", None, ADMINS_OWN),
     "create_tenant": ("/api/tenants", {"code": "new", "name": "New"}, "401 403 403 403 403 403 403 201"),
-    "list_tenants": ("/api/tenants", None, "401 403 403 403 403 403 403 200"),
+    "list_tenants": ("/api/tenants", None, OPERATORS),
     "delete_tenant": ("/api/tenants/empty", None, "401 403 403 403 403 403 403 204"),
     "read_tenant": ("/api/tenant", None, ADMINS),
     "change_tenant": ("/api/tenant", {"caps": {"queued": 9}}, ADMINS),
@@ -109,6 +114,8 @@ ROWS: dict[str, tuple[str, Any, str]] = {
     ),
     "delete_session": ("/api/session", None, "401 404 404 404 404 404 404 404"),
     "create_ticket": ("/api/session/tickets", None, "401 201 201 201 201 201 201 201"),
+    "begin_login": ("/login/oidc", None, NOWHERE),
+    "finish_login": ("/login/oidc/callback", None, NOWHERE),
     "read_stats_details": ("/api/stats/details", None, ANYBODY),
     "list_dovuti": ("/api/dovuti?service_id=5ca1ab1e-0000-4000-8000-000000000001", None, ANYBODY),
     "dashboard": ("/", None, ALL),
@@ -173,6 +180,10 @@ async def world(owner: dict[str, str], api: ClientSession, pool: asyncpg.Pool) -
     assert (await ask(api, "POST", "/api/job-definitions", json=one, headers=owner)).status == 201
     await ask(api, "DELETE", "/api/tenants/new")
     await ask(api, "POST", "/api/tenants", json={"code": "empty", "name": "Empty"})
+    await pool.execute(
+        """INSERT INTO workers (id, tags, types, concurrency, version) VALUES ('host-1-4711', '{*}', '{echo}', 9, '1')
+           ON CONFLICT (id) DO UPDATE SET beat_at = now()"""
+    )
     hook = {"url": "https://hooks.example.org/y"}
     endpoint = await ask(api, "POST", "/api/webhook-endpoints", json=hook)
     notice = await pool.fetchval(
