@@ -19,7 +19,6 @@ import structlog
 from arq import func
 from arq.connections import ArqRedis
 from arq.jobs import DeserializationError, deserialize_job_raw
-from arq.utils import timestamp_ms
 from arq.worker import Worker
 
 from service.jobs import claims, queue
@@ -72,7 +71,7 @@ class Consumer(Worker):
         tags = self._tags
         answer: list[Any] = await self._take(
             args=[
-                timestamp_ms() + int(1000 * self._keeper.clock_offset),
+                self._keeper.clock.milliseconds(),
                 free,
                 AGING_MS,
                 int(tags.any_tag),
@@ -116,12 +115,13 @@ async def consume(runtime: Runtime, redis: ArqRedis) -> None:
                 log.info("redis is back", action="queue.back")
                 away = False
             await consumer.main()
-        except queue.REDIS_ERRORS as error:
+        except Exception as error:  # whatever the client of Redis met, PostgreSQL knows what waits
             if not away:
                 log.warning(
                     "redis is away; claiming from PostgreSQL",
                     action="queue.away",
                     error=f"{type(error).__name__}: {error}",
+                    exc_info=None if isinstance(error, queue.REDIS_ERRORS) else error,
                 )
                 away = True
             await _claim_until_back(runtime, redis, consumer.ctx)

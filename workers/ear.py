@@ -1,4 +1,7 @@
-"""Hints by Redis' pub/sub: look for work, or whether a job is to stop. Deaf ears cost milliseconds, not correctness."""
+"""Hints by Redis' pub/sub: look for work, whether a job is to stop, or what this worker is ordered to do.
+
+Deaf ears cost milliseconds, or seconds of an order, not correctness.
+"""
 
 import asyncio
 from uuid import UUID
@@ -18,19 +21,27 @@ async def listen(runtime: Runtime, redis: ArqRedis) -> None:
     """Hear hints until cancelled; subscribe again whenever Redis comes back."""
     while True:
         try:
-            async with redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-                await pubsub.subscribe(queue.WAKE, queue.CANCEL)
-                runtime.slots.wake.set()  # what came while deaf
+            async with redis.pubsub() as pubsub:
+                await pubsub.subscribe(queue.WAKE, queue.CANCEL, queue.ORDER)
                 while True:
                     hint = await pubsub.get_message(timeout=30)
                     if hint is None:
                         await pubsub.ping()
+                    elif hint["type"] == "subscribe":  # what came while deaf
+                        runtime.slots.wake.set()
+                        runtime.keeper.beat_now()
                     elif hint["channel"] == queue.CANCEL.encode():
                         _cancel(runtime, hint["data"])
+                    elif hint["channel"] == queue.ORDER.encode():
+                        if hint["data"] == runtime.worker_id.encode():
+                            runtime.keeper.beat_now()
                     else:
                         runtime.slots.wake.set()
         except queue.REDIS_ERRORS as error:
             log.debug("not listening", action="queue.deaf", error=f"{type(error).__name__}: {error}")
+        except Exception:
+            # A client of Redis in a state that it did not foresee is no reason for a worker to end.
+            log.exception("not listening", action="queue.deaf_unexpectedly")
         await asyncio.sleep(AGAIN_SECONDS)
 
 

@@ -5,13 +5,16 @@ starves neither the heartbeat nor, through it, the other jobs of the process. Tw
 asks which of its jobs somebody wants cancelled, so cancellation arrives within a second even while Redis is away; a
 quarter into each lease it renews it.
 
+A beat also tells whether an operator has ordered this worker to drain. It is read when a beat is due, or at once on a
+hint; while the order stands it is read twice a second, so that taking it back is heard without Redis too.
+
 A worker that can't reach PostgreSQL gives its jobs up before their leases end: by then somebody else may run them.
 """
 
 import asyncio
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -21,6 +24,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from service.db.clock import DatabaseClock
 from service.jobs import leases
 from workers.outcome import Stop
 
@@ -73,18 +77,24 @@ class WorkerFacts:
 class LeaseKeeper:
     """Keeps this process's leases alive from its own thread; a context manager of the loop that runs the jobs."""
 
-    def __init__(self, dsn: str, facts: WorkerFacts, lease_seconds: float) -> None:
+    def __init__(
+        self, dsn: str, facts: WorkerFacts, lease_seconds: float, pause: Callable[[bool], None]
+    ) -> None:
+        """`pause` is called, in the loop that runs the jobs, whenever an order to drain is given or taken back."""
         self._dsn = dsn
         self._facts = facts
         self._lease_seconds = lease_seconds
+        self._pause = pause
         self._held: dict[UUID, Lease] = {}
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="leases", daemon=True)
         self._beaten_at = float("-inf")
+        self._beat_wanted = False
+        self._ordered_to_drain = False
         self._own_loop: asyncio.AbstractEventLoop | None = None
         self._hint = asyncio.Event()  # of the thread's own loop
-        self.draining = False
-        self.clock_offset = 0.0  # seconds by which the database's clock is ahead of this machine's
+        self.ending = False
+        self.clock = DatabaseClock()  # told by each beat
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -110,6 +120,11 @@ class LeaseKeeper:
         """See at once whether somebody wants this job cancelled, if it runs here: a hint alone stops nothing."""
         if any(lease.job_id == job_id for lease in self._held.values()):
             self._turn_now()
+
+    def beat_now(self) -> None:
+        """Read at once what this worker is ordered to do."""
+        self._beat_wanted = True
+        self._turn_now()
 
     def stop_all(self, why: Stop) -> None:
         """Stop every job of this process."""
@@ -159,13 +174,16 @@ class LeaseKeeper:
 
     async def _turn(self, connection: asyncpg.Connection) -> None:
         now = time.monotonic()
-        if now - self._beaten_at >= min(self._lease_seconds / 4, BEAT_SECONDS) or self.draining:
+        is_due = now - self._beaten_at >= min(self._lease_seconds / 4, BEAT_SECONDS)
+        if is_due or self._beat_wanted or self._ordered_to_drain or self.ending:
+            self._beat_wanted = False
             facts = self._facts
-            database_now = await leases.beat(
-                connection, facts.id, facts.tags, facts.types, facts.concurrency, facts.version, self.draining
+            heard = await leases.beat(
+                connection, facts.id, facts.tags, facts.types, facts.concurrency, facts.version, self.ending
             )
-            self.clock_offset = database_now - time.time()
+            self.clock.told(heard.now)
             self._beaten_at = now
+            self._obey(heard.drain)
         held = list(self._held.values())
         if not held:
             return
@@ -185,6 +203,17 @@ class LeaseKeeper:
             elif lease.lease_id in self._held:  # else it was settled meanwhile
                 log.warning("lease lost", action="lease.lost", job_id=str(lease.job_id))
                 self._tell(lease, Stop.LEASE_LOST)
+
+    def _obey(self, drain: bool) -> None:  # noqa: FBT001
+        if drain == self._ordered_to_drain or self._closing.is_set():
+            return
+        self._ordered_to_drain = drain
+        if drain:
+            log.info("ordered to drain", action="worker.drain_ordered", worker=self._facts.id)
+        else:
+            log.info("ordered to take jobs again", action="worker.resumed", worker=self._facts.id)
+        with suppress(RuntimeError):  # the loop has just closed: nobody is left to be told
+            self._loop.call_soon_threadsafe(self._pause, drain)
 
     def _give_up_what_is_late(self) -> None:
         too_late = time.monotonic() - self._lease_seconds * GIVE_UP_AFTER

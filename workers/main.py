@@ -70,6 +70,7 @@ async def work(settings: Settings, job_types: JobTypes, stop: asyncio.Event) -> 
     facts = WorkerFacts(
         worker_id, list(settings.worker_tags), sorted(job_types), settings.worker_concurrency, VERSION
     )
+    slots = Slots(settings.worker_concurrency)
     system = SystemMetrics()
     process = ProcessMetrics(system.registry, "worker")
     pool = await create_pool(
@@ -80,7 +81,7 @@ async def work(settings: Settings, job_types: JobTypes, stop: asyncio.Event) -> 
     try:
         async with (
             summed(pool, system.registry),
-            LeaseKeeper(settings.database_url, facts, settings.lease_seconds) as keeper,
+            LeaseKeeper(settings.database_url, facts, settings.lease_seconds, slots.pause) as keeper,
         ):
             runtime = Runtime(
                 settings=settings,
@@ -91,8 +92,8 @@ async def work(settings: Settings, job_types: JobTypes, stop: asyncio.Event) -> 
                 storage=open_storage(settings.storage_url),
                 dispatcher=dispatcher,
                 keeper=keeper,
-                book=ProgressBook(pool, dispatcher.changed),
-                slots=Slots(settings.worker_concurrency),
+                book=ProgressBook(pool, dispatcher.changed, keeper.clock),
+                slots=slots,
                 system=system,
             )
             await _work(runtime, queue.connect(settings.redis_url), stop, process)
@@ -136,7 +137,7 @@ async def _end(parts: Sequence[asyncio.Task[None]]) -> None:
 
 async def _drain(runtime: Runtime) -> None:
     """Let jobs finish for the drain time, then hand back what still runs: it starts elsewhere at once."""
-    runtime.keeper.draining = True
+    runtime.keeper.ending = True
     log.info("draining", action="worker.draining", worker=runtime.worker_id, jobs=runtime.slots.busy)
     if not await runtime.slots.wait(runtime.settings.drain_seconds):
         runtime.keeper.stop_all(Stop.SHUTDOWN)

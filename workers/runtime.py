@@ -41,17 +41,23 @@ class Slots:
     def __init__(self, size: int) -> None:
         self.size = size
         self.wake = asyncio.Event()  # a slot came free, or a hint came in: look for work
+        self._paused = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def free(self) -> int:
-        """How many more jobs may start."""
-        return max(0, self.size - len(self._tasks))
+        """How many more jobs may start; none while they are paused."""
+        return 0 if self._paused else max(0, self.size - len(self._tasks))
 
     @property
     def busy(self) -> int:
         """How many jobs are under way."""
         return len(self._tasks)
+
+    def pause(self, paused: bool) -> None:  # noqa: FBT001
+        """Let no further job start, or let them start again, at once."""
+        self._paused = paused
+        self.wake.set()
 
     def start(self, job: Coroutine[Any, Any, None]) -> None:
         """Run one job in a slot of its own."""

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from service.cli.client import catalogue, downloads, jobs, keys, moves, raw, submit
+from service.cli.client import catalogue, downloads, jobs, keys, moves, raw, submit, workers
 
-USERS = (submit, jobs, moves, downloads, catalogue, keys, raw)
+USERS = (submit, jobs, moves, downloads, catalogue, workers, keys, raw)
 OPERATORS = "For operators"
 
 

@@ -123,7 +123,7 @@ async def claim_pending(
 
 
 DUE = """
-SELECT id, tenant_id, run, claim, priority, worker_tag, due_at FROM jobs
+SELECT id, tenant_id, run, claim, priority, worker_tag, due_at, updated_at FROM jobs
 WHERE status = 'pending' AND due_at <= now() + make_interval(secs => $2)
   AND CASE WHEN worker_tag IS NULL THEN NOT $3::bool ELSE $4::bool OR worker_tag = ANY ($5::text[]) END
   AND type = ANY ($6::text[])

@@ -130,7 +130,9 @@ async def _waiting(
         return _told(
             "tenant_cap", f"The tenant may run {job['cap']} jobs at once, and does.", **place, **estimate
         )
-    before = "More than 100,000 jobs wait." if ahead is None else f"{ahead} jobs go before this one."
+    before = "More than 100,000 jobs wait."
+    if ahead is not None:
+        before = "One job goes before this one." if ahead == 1 else f"{ahead} jobs go before this one."
     if sum(row["overtaking"] for row in queue):
         detail = f"Tenants take turns, and this one has had its share: {before}"
         return _told("fair_share", detail, **place, **estimate)
@@ -158,7 +160,7 @@ def _rivals(job: asyncpg.Record, able: Sequence[asyncpg.Record]) -> tuple[bool, 
 
 def _no_worker(job: asyncpg.Record, live: Sequence[asyncpg.Record]) -> tuple[str, str]:
     if not live:
-        return "no_worker", "No worker is alive."
+        return "no_worker", "No worker is alive, or all of them drain."
     if not any(job["type"] in one["types"] for one in live):
         return "no_worker", f"No worker that is alive has the job type {job['type']}."
     if job["worker_tag"] is None:

@@ -29,16 +29,17 @@ local function enter(name, lane, tenant)
 end
 """
 
-# ARGV: now, life of a record in ms, then for each message: name, record, lane, tenant, tag, due time.
+# ARGV: life of a record in ms, then for each message: name, record, lane, tenant, tag, due time, and by how many ms it
+# may still be ahead. What may be ahead waits in `later`, for a worker to say that it is due: this script knows no time.
 # Answers how many were not there before.
 OFFER = (
     _ENTER
     + """
-local now, added = tonumber(ARGV[1]), 0
-for i = 3, #ARGV, 6 do
+local added = 0
+for i = 2, #ARGV, 7 do
   local name, record, lane, tenant, tag, due = ARGV[i], ARGV[i+1], ARGV[i+2], ARGV[i+3], ARGV[i+4], tonumber(ARGV[i+5])
-  local ahead = math.max(0, due - now)
-  if redis.call('SET', 'arq:job:' .. name, record, 'NX', 'PX', ARGV[2] + ahead) then
+  local ahead = tonumber(ARGV[i+6])
+  if redis.call('SET', 'arq:job:' .. name, record, 'NX', 'PX', ARGV[1] + ahead) then
     added = added + 1
     if tag ~= '' then redis.call('SADD', 'lavori:tags', tag) end
     if ahead > 0 then redis.call('ZADD', 'lavori:later', due, name) else enter(name, lane, tenant) end

@@ -1,6 +1,7 @@
 """How a worker keeps what it has claimed: leases that are renewed, wishes to cancel, and its own sign of life."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from service.db.connection import Connection
@@ -36,10 +37,17 @@ async def cancel_requests(connection: Connection, job_ids: Sequence[UUID]) -> se
     return {row["lease_id"] for row in await connection.fetch(FLAGS, job_ids)}
 
 
+class Heard(NamedTuple):
+    """What a beat tells the worker: the time by the database's clock, in seconds since 1970, and its order."""
+
+    now: float
+    drain: bool
+
+
 BEAT = """
 INSERT INTO workers (id, tags, types, concurrency, version) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (id) DO UPDATE SET beat_at = now(), draining = $6
-RETURNING extract(epoch FROM clock_timestamp())::float8
+ON CONFLICT (id) DO UPDATE SET beat_at = now(), draining = $6 OR workers.drain_requested_at IS NOT NULL
+RETURNING extract(epoch FROM clock_timestamp())::float8 AS now, drain_requested_at IS NOT NULL AS drain
 """
 
 
@@ -50,8 +58,8 @@ async def beat(
     types: Sequence[str],
     concurrency: int,
     version: str,
-    draining: bool,  # noqa: FBT001
-) -> float:
-    """Say that this worker lives; answers the time by the database's clock, in seconds since 1970."""
-    now: float = await connection.fetchval(BEAT, worker_id, tags, types, concurrency, version, draining)
-    return now
+    ending: bool,  # noqa: FBT001
+) -> Heard:
+    """Say that this worker lives, and whether it is ending; answers whether an operator wants it to drain."""
+    (heard,) = await connection.fetch(BEAT, worker_id, tags, types, concurrency, version, ending)
+    return Heard(**heard)

@@ -128,15 +128,19 @@ LIMIT $2) AS counted"""
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """A statement, the columns that say where one of its pages ended, and the filter that is this leg's own."""
+    """A statement, the columns that say where one of its pages ended, and the filter that is this leg's own.
+
+    With `values_of`, a filter, it is one of by_value.py, which takes no others besides times of creation.
+    """
 
     statement: str
     columns: tuple[str, ...]
     only: str | None = None
+    values_of: str | None = None
 
 
-_BY_TIME = ("created_at", "id")
-_NEWEST, _OLDEST = Leg(NEWEST, _BY_TIME), Leg(OLDEST, _BY_TIME)
+BY_TIME = ("created_at", "id")
+_NEWEST, _OLDEST = Leg(NEWEST, BY_TIME), Leg(OLDEST, BY_TIME)
 
 # Jobs without a start or an end come last in both directions: a second leg.
 ORDERS: dict[str, tuple[Leg, ...]] = {
@@ -144,18 +148,18 @@ ORDERS: dict[str, tuple[Leg, ...]] = {
     "created_at": (_OLDEST,),
     "-number": (Leg(BY_NUMBER_DOWN, ("number",)),),
     "number": (Leg(BY_NUMBER, ("number",)),),
-    "-status": (Leg(BY_STATUS_DOWN, ("status", *_BY_TIME)),),
-    "status": (Leg(BY_STATUS, ("status", *_BY_TIME)),),
-    "-type": (Leg(BY_TYPE_DOWN, ("type", *_BY_TIME)),),
-    "type": (Leg(BY_TYPE, ("type", *_BY_TIME)),),
-    "-priority": (Leg(BY_PRIORITY_DOWN, ("priority", *_BY_TIME)),),
-    "priority": (Leg(BY_PRIORITY, ("priority", *_BY_TIME)),),
-    "-created_by": (Leg(BY_CREATOR_DOWN, ("created_by", *_BY_TIME)),),
-    "created_by": (Leg(BY_CREATOR, ("created_by", *_BY_TIME)),),
+    "-status": (Leg(BY_STATUS_DOWN, ("status", *BY_TIME)),),
+    "status": (Leg(BY_STATUS, ("status", *BY_TIME)),),
+    "-type": (Leg(BY_TYPE_DOWN, ("type", *BY_TIME)),),
+    "type": (Leg(BY_TYPE, ("type", *BY_TIME)),),
+    "-priority": (Leg(BY_PRIORITY_DOWN, ("priority", *BY_TIME)),),
+    "priority": (Leg(BY_PRIORITY, ("priority", *BY_TIME)),),
+    "-created_by": (Leg(BY_CREATOR_DOWN, ("created_by", *BY_TIME)),),
+    "created_by": (Leg(BY_CREATOR, ("created_by", *BY_TIME)),),
     "-updated_at": (Leg(LATELY_UPDATED, ("updated_at", "id")),),
     "updated_at": (Leg(LONG_UNCHANGED, ("updated_at", "id")),),
-    "-started_at": (Leg(LATELY_STARTED, ("started_at", "id")), Leg(NEWEST, _BY_TIME, "not_started")),
-    "started_at": (Leg(LONG_STARTED, ("started_at", "id")), Leg(OLDEST, _BY_TIME, "not_started")),
-    "-terminated_at": (Leg(LATELY_ENDED, ("terminated_at", "id")), Leg(NEWEST, _BY_TIME, "not_ended")),
-    "terminated_at": (Leg(LONG_ENDED, ("terminated_at", "id")), Leg(OLDEST, _BY_TIME, "not_ended")),
+    "-started_at": (Leg(LATELY_STARTED, ("started_at", "id")), Leg(NEWEST, BY_TIME, "not_started")),
+    "started_at": (Leg(LONG_STARTED, ("started_at", "id")), Leg(OLDEST, BY_TIME, "not_started")),
+    "-terminated_at": (Leg(LATELY_ENDED, ("terminated_at", "id")), Leg(NEWEST, BY_TIME, "not_ended")),
+    "terminated_at": (Leg(LONG_ENDED, ("terminated_at", "id")), Leg(OLDEST, BY_TIME, "not_ended")),
 }

@@ -9,12 +9,13 @@ import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import asyncpg
 import structlog
 from aiohttp import web
 
+from service.db.clock import DatabaseClock
 from service.jobs.reader import Rendered
 from service.jobs.states import TERMINAL, Status
 from service.jobs.store import Heading
@@ -40,21 +41,15 @@ async def run_medians(connection: asyncpg.Pool, tenant_id: int) -> dict[str, flo
     return {row["type"]: row["seconds"] for row in await connection.fetch(MEDIANS, tenant_id)}
 
 
-CLOCK = "SELECT clock_timestamp()"
-
-
-async def clock_offset(connection: asyncpg.Pool) -> timedelta:
-    """How far this process's clock is ahead of the database's."""
-    ahead: timedelta = datetime.now(UTC) - await connection.fetchval(CLOCK)
-    return ahead
+CLOCK = "SELECT extract(epoch FROM clock_timestamp())::float8"
 
 
 class Pace:
-    """The medians that this process knows, and how far its clock is ahead of the database's."""
+    """The medians that this process knows, and the database's clock."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        self._ahead = timedelta(0)
+        self._clock = DatabaseClock()
         self._known: dict[int, tuple[float, dict[str, float]]] = {}
         self._asked: set[int] = set()
         self._wanted = asyncio.Event()
@@ -73,9 +68,7 @@ class Pace:
         if job.status in TERMINAL:
             return None
         typical = self.typical_seconds(tenant_id, job.type)
-        return seconds_until_news(
-            job.status, job.due_at, job.started_at, typical, datetime.now(UTC) - self._ahead
-        )
+        return seconds_until_news(job.status, job.due_at, job.started_at, typical, self._clock.now())
 
     async def measured(self, tenant_id: int) -> dict[str, float]:
         """The median run times by type, not older than a second."""
@@ -92,7 +85,7 @@ class Pace:
             asked, self._asked = self._asked, set()
             self._known = {tenant_id: self._known[tenant_id] for tenant_id in asked & self._known.keys()}
             try:
-                self._ahead = await clock_offset(self._pool)
+                self._clock.told(await self._pool.fetchval(CLOCK))
                 for tenant_id in asked:
                     await self.measured(tenant_id)
             except Exception as error:  # noqa: BLE001 - PostgreSQL may be away: what is known serves until it is back

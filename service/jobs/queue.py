@@ -11,9 +11,8 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Self
+from datetime import datetime
+from typing import NamedTuple, Self
 from uuid import UUID
 
 import orjson
@@ -37,6 +36,7 @@ LANE = "lavori:queue:{priority}:{tag}"
 PROBE = "lavori:probe"
 WAKE = "lavori:wake"  # pub/sub: there is work
 CANCEL = "lavori:cancel"  # pub/sub: a running job is to be cancelled; the message is its id
+ORDER = "lavori:order"  # pub/sub: a worker is to drain or to resume; the message is its id
 REDIS_ERRORS = (RedisError, OSError, TimeoutError)
 
 BUDGET_SECONDS = 0.25  # of what a caller waits for
@@ -47,9 +47,11 @@ LOG_EVERY_SECONDS = 1.0  # each request fails while Redis is away; one line a se
 MESSAGE_LIVES_MS = 86_400_000
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A hint that a job is due: what a worker needs to find it, and the lane that it waits in."""
+class Message(NamedTuple):
+    """A hint that a job is due: what a worker needs to find it, and the lane that it waits in.
+
+    Both times are the database's; at `updated_at`, when the job was last changed, it was due already or not yet.
+    """
 
     job_id: UUID
     tenant_id: int
@@ -58,6 +60,7 @@ class Message:
     priority: int
     worker_tag: str | None
     due_at: datetime
+    updated_at: datetime
 
     @classmethod
     def of(cls, row: Row) -> Self:
@@ -70,6 +73,7 @@ class Message:
             row["priority"],
             row["worker_tag"],
             row["due_at"],
+            row["updated_at"],
         )
 
     @property
@@ -99,13 +103,13 @@ def connect(url: str, *, retries: int = 0) -> ArqRedis:
 
 async def offer(redis: ArqRedis, messages: Sequence[Message]) -> int:
     """Put messages into their lanes and wake the workers, in one round trip; answers how many were not there before."""
-    now = _milliseconds(datetime.now(UTC))
-    args: list[str | bytes | int] = [now, MESSAGE_LIVES_MS]
+    args: list[str | bytes | int] = [MESSAGE_LIVES_MS]
     for message in messages:
         due = _milliseconds(message.due_at)
         tag = message.worker_tag or ""
         lane = message.lane
-        args += [message.name, _record(message, lane, due), lane, message.tenant_id, tag, due]
+        ahead = max(0, due - _milliseconds(message.updated_at))
+        args += [message.name, _record(message, lane, due), lane, message.tenant_id, tag, due, ahead]
     return int(await redis.register_script(OFFER)(args=args))
 
 
@@ -133,12 +137,6 @@ def _milliseconds(when: datetime) -> int:
     return int(when.timestamp() * 1000)
 
 
-def look(offered: asyncio.Future[None]) -> None:
-    """Take note that an offer has ended: nobody waits for it."""
-    if not offered.cancelled() and (error := offered.exception()) is not None:
-        log.error("an offer broke", action="queue.error", exc_info=error)
-
-
 class Dispatcher:
     """Nudges the workers after a commit. It never raises and never makes the caller wait: what fails is counted.
 
@@ -158,11 +156,9 @@ class Dispatcher:
     def nudge(self, message: Message) -> None:
         """Offer a message soon, together with its neighbours."""
         try:
-            offered = self._batcher.put(message)
+            self._batcher.post(message)
         except Unavailable as error:
             self._count(error)
-        else:
-            offered.add_done_callback(look)
 
     async def withdraw(self, message: Message) -> None:
         """Take back a message whose lane or time has changed: an old one would start the job too soon."""
@@ -175,11 +171,9 @@ class Dispatcher:
     def changed(self, job_id: UUID, tenant_id: int) -> None:
         """Tell who watches, in whatever process, that a job has changed; who misses it looks within seconds."""
         try:
-            told = self._changes.put((job_id, tenant_id))
+            self._changes.post((job_id, tenant_id))
         except Unavailable as error:
             self._count(error)
-        else:
-            told.add_done_callback(look)
 
     async def cancel(self, job_id: UUID) -> None:
         """Tell the workers at once; the lease keeper finds the flag in PostgreSQL anyway."""
@@ -187,6 +181,13 @@ class Dispatcher:
             await asyncio.wait_for(self.redis.publish(CANCEL, str(job_id)), BUDGET_SECONDS)
         except REDIS_ERRORS as error:
             self._count(error)
+
+    async def order(self, worker_id: str) -> None:
+        """Tell a worker at once that it has an order; its next beat finds it in PostgreSQL anyway."""
+        try:
+            await asyncio.wait_for(self.redis.publish(ORDER, worker_id), BUDGET_SECONDS)
+        except REDIS_ERRORS as error:
+            self._count(error, 0)
 
     async def close(self) -> None:
         """Send what waits, and hang up; what a slow Redis does not take in time is redelivered."""

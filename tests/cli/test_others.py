@@ -66,6 +66,29 @@ def test_the_schema_of_a_definition_is_fetched_only_where_a_word_is_read_by_it(l
     assert fetched() == before + 1
 
 
+def test_workers_are_listed_drained_and_resumed(lavori: Shell) -> None:
+    heading, *rows = lavori("workers", "list").out.splitlines()
+    assert heading.split()[:4] == ["ID", "RUNNING", "OF", "TAGS"]
+    (worker,) = lavori("workers", "list", "-o", "name").out.split()
+    assert [row.split()[0] for row in rows] == [worker]
+    job = lavori("submit", "sleep", "-a", "seconds=300", "-a", "steps=900", "-o", "name").out.strip()
+    while lavori.json("get", job)["status"] == "pending":
+        pass
+    still = lavori("workers", "drain", worker, "--wait", "--timeout", "0", code=8)
+    assert still.err == f"Not drained yet: {worker}.\n"
+    lavori("cancel", job)
+    (told,) = lavori.json("workers", "drain", worker, "--wait")
+    assert (told["draining"], told["running"], lavori.json("get", job)["status"]) == (True, 0, "cancelled")
+    assert told["drain_requested_at"]
+    waiting = lavori("submit", "sleep", "-a", "seconds=0", "-a", "steps=1", "-o", "name").out.strip()
+    lavori("watch", waiting, "--timeout", "1", code=8)
+    (resumed,) = lavori.json("workers", "resume", worker)
+    assert resumed["drain_requested_at"] is None
+    lavori("watch", waiting)
+    assert lavori("workers", "drain", worker, "nothing", code=5).err == "No such worker is alive.\n"
+    lavori("workers", "resume", worker)
+
+
 def test_a_schedule_is_previewed(lavori: Shell) -> None:
     told = lavori.json("schedule", "preview", "0 0 12 * * ?", "--timezone", "Europe/Rome", "-n", "3")
     assert len(told) == 3

@@ -15,6 +15,11 @@ def definition_codes(incomplete: str) -> list[str]:
     return _codes("/api/job-definitions", "job_definitions", incomplete)
 
 
+def worker_ids(incomplete: str) -> list[str]:
+    """Ids of workers."""
+    return _codes("/api/workers", "workers", incomplete, "id")
+
+
 def profile_names(incomplete: str) -> list[str]:
     """Names of profiles."""
     from service.cli.client.profiles import path_of, read_profiles  # noqa: PLC0415, only when Tab is pressed
@@ -26,13 +31,13 @@ def profile_names(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
-def _codes(path: str, member: str, incomplete: str) -> list[str]:
+def _codes(path: str, member: str, incomplete: str, code: str = "code") -> list[str]:
     from service.cli.client.api import Api  # noqa: PLC0415, only when Tab is pressed
     from service.cli.client.profiles import chosen, path_of, read_profiles  # noqa: PLC0415
 
     try:
         server = chosen(read_profiles(path_of(os.environ)), os.environ, None, None)
         listed = Api(server.url, server.token, patience=0).json("GET", path, seconds=SECONDS)[member]
-        return [one["code"] for one in listed if one["code"].startswith(incomplete)]
+        return [one[code] for one in listed if one[code].startswith(incomplete)]
     except Exception:  # noqa: BLE001 - as above
         return []

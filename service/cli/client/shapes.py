@@ -99,5 +99,19 @@ KEY = Shape(
     },
     {"USED": age, "EXPIRES": age},
 )
+WORKER = Shape(
+    "id",
+    {
+        "ID": "id",
+        "RUNNING": "running",
+        "OF": "concurrency",
+        "TAGS": "tags",
+        "DRAINING": "draining",
+        "DRAIN ORDERED": "drain_requested_at",
+        "STARTED": "started_at",
+        "VERSION": "version",
+    },
+    {"DRAIN ORDERED": age, "STARTED": age},
+)
 PROFILE = Shape("name", {"NAME": "name", "CURRENT": "current", "URL": "url", "KEY": "key"})
 ME = Shape("principal", {"PRINCIPAL": "principal", "TENANT": "tenant", "ROLES": "roles"})

@@ -15,6 +15,7 @@ from arq.jobs import Job, JobStatus, deserialize_job_raw
 from arq.worker import Function, Worker
 
 from ledger import add, row_of, until_status
+from running import running_worker
 from service.dev.embedded import Servers
 from service.jobs import queue
 from service.jobs.jobtype import JobTypes
@@ -65,6 +66,26 @@ async def test_a_foreign_message_is_dropped_and_work_goes_on(
             await asyncio.sleep(0.02)
     await until_status(pool, await add(pool), "finished", seconds=3)
     assert await redis.exists(job_key_prefix + "foreign") == 0
+
+
+@pytest.mark.parametrize("call", ["publish", "pubsub", "set"])
+async def test_an_error_of_the_client_that_nobody_foresaw_ends_no_worker(
+    pool: asyncpg.Pool, settings: Settings, job_types: JobTypes, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    raised: list[str] = []
+
+    def broken(*_: object, **__: object) -> None:
+        monkeypatch.undo()
+        raised.append(call)
+        raise AttributeError("'NoneType' object has no attribute 'feed'")
+
+    monkeypatch.setattr(ArqRedis, call, broken)
+    async with running_worker(settings, job_types):
+        await until_status(pool, await add(pool), "finished")
+        async with asyncio.timeout(10):
+            while not raised:
+                await asyncio.sleep(0.02)
+        await until_status(pool, await add(pool), "finished")
 
 
 async def test_foreign_names_and_foreign_hints_are_dropped_too(
