@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 import structlog
 
 from service.db.batch import ERRORS_OF_DATA
+from service.db.clock import DatabaseClock
 from service.db.pool import UNREACHABLE
 from service.jobs import reports
 from workers.lease import Lease
@@ -58,9 +59,12 @@ class Entry:
 class ProgressBook:
     """Collects reports and writes them."""
 
-    def __init__(self, pool: asyncpg.Pool, changed: Callable[[UUID, int], None]) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, changed: Callable[[UUID, int], None], clock: DatabaseClock
+    ) -> None:
         self._pool = pool
         self._changed = changed
+        self._clock = clock
         self._entries: dict[Lease, Entry] = {}
         self._being_written: dict[Lease, Entry] = {}
         self._dirty = asyncio.Event()
@@ -90,7 +94,7 @@ class ProgressBook:
             entry.dropped += 1
             return
         tool = clean(tool_id, TOOL_ID_LIMIT) if tool_id is not None else None
-        entry.messages.append((datetime.now(UTC), level, clean(text, MESSAGE_LIMIT), tool))
+        entry.messages.append((self._clock.now(), level, clean(text, MESSAGE_LIMIT), tool))
 
     async def take(self, lease: Lease) -> Entry | None:
         """What is still unwritten of a job that ends: its settlement carries it. Waits for a write under way."""
@@ -98,7 +102,7 @@ class ProgressBook:
             async with self._writing:
                 pass
         entry = self._entries.pop(lease, None)
-        return _with_dropped(entry) if entry else None
+        return self._with_dropped(entry) if entry else None
 
     async def run(self) -> None:
         """Write what comes in, until cancelled."""
@@ -106,6 +110,13 @@ class ProgressBook:
             await self._dirty.wait()
             await self._write()
             await asyncio.sleep(WINDOW_SECONDS)
+
+    def _with_dropped(self, entry: Entry) -> Entry:
+        if entry.dropped:
+            told = f"{entry.dropped} messages came too fast and were dropped"
+            entry.messages.append((self._clock.now(), "warning", told, None))
+            entry.dropped = 0
+        return entry
 
     def _entry(self, lease: Lease) -> Entry:
         entry = self._entries.get(lease)
@@ -118,7 +129,9 @@ class ProgressBook:
         async with self._writing:
             self._dirty.clear()
             self._being_written, self._entries = self._entries, {}
-            entries = [_with_dropped(entry) for entry in self._being_written.values() if not entry.lease.lost]
+            entries = [
+                self._with_dropped(entry) for entry in self._being_written.values() if not entry.lease.lost
+            ]
             try:
                 if entries:
                     await self._report(entries)
@@ -167,15 +180,6 @@ class ProgressBook:
             new.running_output = new.running_output or old.running_output
             new.status_text = new.status_text or old.status_text
             new.messages[:0] = old.messages
-
-
-def _with_dropped(entry: Entry) -> Entry:
-    if entry.dropped:
-        entry.messages.append(
-            (datetime.now(UTC), "warning", f"{entry.dropped} messages came too fast and were dropped", None)
-        )
-        entry.dropped = 0
-    return entry
 
 
 def clean(text: str, limit: int) -> str:

@@ -12,15 +12,19 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import asyncpg
+import structlog
 
 from service.db.line import GOES_FIRST
 from service.errors import Unavailable
 
+log = structlog.get_logger()
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_Put: TypeAlias = tuple[Item, asyncio.Future[Result] | None]
 
 ERRORS_OF_DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
@@ -44,15 +48,23 @@ class Batcher(Generic[Item, Result]):
         self._max_items = max_items
         self._concurrency = concurrency
         self._max_waiting = max_waiting
-        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._waiting: deque[_Put[Item, Result]] = deque()
         self._flushers: set[asyncio.Task[None]] = set()
 
     def put(self, item: Item) -> asyncio.Future[Result]:
         """Add an item; the future has its result, or the error that it alone caused."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._add(item, future)
+        return future
+
+    def post(self, item: Item) -> None:
+        """Add an item whose result nobody waits for: what goes wrong with it is logged."""
+        self._add(item, None)
+
+    def _add(self, item: Item, future: asyncio.Future[Result] | None) -> None:
         if len(self._waiting) >= self._max_waiting:
             message = "too many requests are waiting for the database"
             raise Unavailable(message)
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         if len(self._flushers) < self._concurrency:
             # It works for many: what it logs must not carry the facts of the one request that woke it.
@@ -61,7 +73,6 @@ class Batcher(Generic[Item, Result]):
             flusher = asyncio.create_task(self._run(), context=context)
             self._flushers.add(flusher)
             flusher.add_done_callback(self._flushers.discard)
-        return future
 
     async def join(self) -> None:
         """Wait until everything that was put has its result."""
@@ -72,11 +83,11 @@ class Batcher(Generic[Item, Result]):
         await asyncio.sleep(0)  # let every request of this turn of the loop join
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(self._max_items, len(self._waiting)))]
-            batch = [(item, future) for item, future in batch if not future.done()]  # a caller may have left
+            batch = [one for one in batch if one[1] is None or not one[1].done()]  # a caller may have left
             if batch:
                 await self._settle(batch)
 
-    async def _settle(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+    async def _settle(self, batch: list[_Put[Item, Result]]) -> None:
         try:
             results = await self._flush([item for item, _ in batch])
         except ERRORS_OF_DATA as error:
@@ -97,11 +108,13 @@ class Batcher(Generic[Item, Result]):
             _fail(batch, error)
         else:
             for (_, future), result in zip(batch, results, strict=True):
-                if not future.done():
+                if future is not None and not future.done():
                     future.set_result(result)
 
 
-def _fail(batch: list[tuple[Item, asyncio.Future[Result]]], error: BaseException) -> None:
+def _fail(batch: Sequence[_Put[Item, Result]], error: BaseException) -> None:
+    if any(future is None for _, future in batch):
+        log.error("what nobody waited for has failed", action="batch.failed", exc_info=error)
     for _, future in batch:
-        if not future.done():
+        if future is not None and not future.done():
             future.set_exception(error)

@@ -13,7 +13,7 @@ import asyncpg
 
 from service.db.batch import Batcher
 from service.db.pool import UNREACHABLE
-from service.jobs.queue import Dispatcher, Message, look
+from service.jobs.queue import Dispatcher, Message
 
 MOST_OFFERED = 1_000  # of each tenant, tag and type
 
@@ -24,9 +24,9 @@ WITH capped AS MATERIALIZED (
                    WHERE tenant_id = tenants.id AND status = 'running')) AS room
     FROM tenants WHERE caps ->> 'running' IS NOT NULL AND ($1::int[] IS NULL OR id = ANY ($1))
 )
-SELECT waiting.id, waiting.tenant_id, run, claim, priority, worker_tag, due_at
+SELECT waiting.id, waiting.tenant_id, run, claim, priority, worker_tag, due_at, updated_at
 FROM capped CROSS JOIN LATERAL (
-    SELECT id, tenant_id, run, claim, priority, worker_tag, due_at,
+    SELECT id, tenant_id, run, claim, priority, worker_tag, due_at, updated_at,
            row_number() OVER (PARTITION BY worker_tag, type ORDER BY priority DESC, due_at, id) AS turn
     FROM jobs WHERE tenant_id = capped.id AND status = 'pending' AND due_at <= now() AND capped.room > 0
 ) AS waiting
@@ -49,7 +49,7 @@ class CappedOffers:
 
     def nudge(self, tenant_id: int) -> None:
         """A job of the tenant has come, or has ended."""
-        self._asked.put(tenant_id).add_done_callback(look)
+        self._asked.post(tenant_id)
 
     async def join(self) -> None:
         """Wait until all is offered."""

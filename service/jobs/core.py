@@ -1,6 +1,6 @@
 """The parts that every operation on jobs shares; made once by app.py, used by the routes and each dialect."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -18,6 +18,7 @@ from service.jobs.queue import Dispatcher
 from service.jobs.reader import JobReader
 from service.sealing import Sealer
 from service.settings import Settings
+from service.telemetry.logs import Line, direct_info
 from service.telemetry.metrics import ApiMetrics, SystemMetrics
 
 
@@ -33,6 +34,7 @@ class Core:
     reader: JobReader
     metrics: ApiMetrics
     system: SystemMetrics
+    info: Callable[[Line], None] | None = field(init=False)
     sealer: Sealer = field(init=False)
     inserting: Batcher[store.NewJob, asyncpg.Record | None] = field(init=False)
     inserting_within: Batcher[store.NewJob, store.Decided] = field(init=False)
@@ -41,6 +43,7 @@ class Core:
     capped: CappedOffers = field(init=False)
 
     def __post_init__(self) -> None:
+        self.info = direct_info()
         self.sealer = Sealer(self.settings.secret_keys)
         self.inserting = Batcher(self._insert, max_items=256, concurrency=2)
         self.inserting_within = Batcher(self._insert_within, max_items=256, concurrency=1)

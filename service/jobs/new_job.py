@@ -8,7 +8,7 @@ from service.access.audit import NOWHERE, Origin
 from service.jobs.defined import Definition
 from service.jobs.jobtype import JobType
 from service.jobs.secret_args import Kept
-from service.jobs.states import PRIORITIES, Priority
+from service.jobs.states import PRIORITIES
 from service.jobs.store import NewJob
 from service.web.encoding import dumps
 
@@ -38,7 +38,7 @@ def new_job(
         type=job_type.code,
         definition=definition.code if definition else None,
         queue="default",
-        priority=PRIORITIES.index(Priority(ask["priority"] or job_type.priority)),
+        priority=PRIORITIES.index(ask["priority"] or job_type.priority),
         worker_tag=ask["worker_tag"] or None,
         max_attempts=ask["max_attempts"] or job_type.max_attempts,
         timeout_seconds=ask["timeout_seconds"] or job_type.timeout_seconds,

@@ -16,7 +16,7 @@ from service.jobs.job import Row
 from service.jobs.secret_args import place_of
 from service.jobs.states import TERMINAL, Status
 from service.jobs.store import NewJob, read_jobs, sealed_args
-from service.jobs.submit import Submitted, insert
+from service.jobs.submit import Prepared, Submitted, insert
 from service.sealing import Unsealable
 
 _ENDED = tuple(status for status in Status if status in TERMINAL)
@@ -90,9 +90,8 @@ async def rerun_as_new(
     }
     fresh |= await _args_of(core, row, principal.tenant_id, fresh["id"])
     job = NewJob(**{name: fresh[name] if name in fresh else row[name] for name in NewJob._fields})
-    return await insert(
-        core, principal, job, {"size": row["attachment_size"], "sha256": row["attachment_sha256"]}
-    )
+    attached = {"size": row["attachment_size"], "sha256": row["attachment_sha256"]}
+    return await insert(core, principal, Prepared(job, attached))
 
 
 async def _args_of(core: Core, row: Row, tenant_id: int, new_id: UUID) -> dict[str, str | None]:

@@ -1,6 +1,5 @@
 """The native API of jobs: load, one call, dump."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
@@ -16,6 +15,7 @@ from service.files.room import room_for
 from service.files.upload import kept_unless_refused, receive_multipart
 from service.jobs import control, store
 from service.jobs.asked import base_url, job_id_of, job_path, seconds_to_wait
+from service.jobs.check import key_of
 from service.jobs.core import CORE, Core
 from service.jobs.modify import modify, replace
 from service.jobs.pace import PACE
@@ -25,7 +25,8 @@ from service.jobs.schemas import MOST_IN_A_CALL, MessagesIn, ReadIn, RerunIn
 from service.jobs.selection import INCLUDED, only, with_included
 from service.jobs.states import TERMINAL
 from service.jobs.store import Heading
-from service.jobs.submit import Submission, Submitted, key_of, submit_job
+from service.jobs.submit import Submission, Submitted, submit_job
+from service.jobs.submit_many import submit_many
 from service.jobs.waiting import wait_for
 from service.web.conditions import etag, is_known, required_versions
 from service.web.encoding import fragment
@@ -99,34 +100,40 @@ async def create_many(request: web.Request) -> web.Response:
         raise TooLarge("the batch", MOST_IN_A_CALL, "jobs")
     key = key_of(None, request.headers.get("Idempotency-Key"))
     base, origin = base_url(request), origin_of(request)
-
-    async def one(place: int, item: Any) -> dict[str, Any]:
+    told: dict[int, dict[str, Any]] = {}
+    wanted: dict[int, Submission] = {}
+    for place, item in enumerate(items):
+        try:
+            if may_hold_nul:
+                refuse_nuls(item)
+        except LavoriError as error:
+            told[place] = {"status": error.status, "problem": problem(error)}
+            continue
         has_own = isinstance(item, dict) and item.get("idempotency_key") is not None
-        submission = (
+        wanted[place] = (
             Submission(item, origin=origin)
             if key is None or has_own
             else Submission(item, key, scope=f"batch {place}", origin=origin)
         )
-        try:
-            if may_hold_nul:
-                refuse_nuls(item)
-            submitted = await submit_job(core, principal, submission)
-        except LavoriError as error:
-            return {"status": error.status, "problem": problem(error)}
-        except Exception as error:
-            if not is_unreachable(error):
-                raise
-            unavailable = Unavailable("the database can't be reached at the moment")
-            return {"status": unavailable.status, "problem": problem(unavailable)}
-        return {
-            "status": 200 if submitted.replayed else 201,
-            "job": orjson.Fragment(core.reader.render(submitted.row, base).body),
-        }
-
-    results = await asyncio.gather(*(one(place, item) for place, item in enumerate(items)))
+    ended = await submit_many(core, principal, list(wanted.values()))
+    for place, submitted in zip(wanted, ended, strict=True):
+        told[place] = _told_of(core, submitted, base)
+    results = [told[place] for place in range(len(items))]
     if results and all(result["status"] == Unavailable.status for result in results):
         raise Unavailable("the database can't be reached at the moment")
     return json_response(results, status=207)
+
+
+def _told_of(core: Core, submitted: Submitted | Exception, base: str) -> dict[str, Any]:
+    """What a batch's answer says of one of its items; raises what nobody has foreseen."""
+    if isinstance(submitted, Submitted):
+        job = orjson.Fragment(core.reader.render(submitted.row, base).body)
+        return {"status": 200 if submitted.replayed else 201, "job": job}
+    if not isinstance(submitted, LavoriError):
+        if not is_unreachable(submitted):
+            raise submitted
+        submitted = Unavailable("the database can't be reached at the moment")
+    return {"status": submitted.status, "problem": problem(submitted)}
 
 
 async def read(request: web.Request) -> web.Response:

@@ -4,14 +4,12 @@ Permission, the body, the type's params, the attachment's bytes; then one statem
 key, the row and its request; after the commit a nudge, which nobody waits for. A 201 means: it is in PostgreSQL.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
-from uuid import UUID
 
 import asyncpg
-import structlog
 from uuid_utils.compat import uuid7
 
 from service.access.audit import NOWHERE, Origin
@@ -23,30 +21,25 @@ from service.errors import (
     IdempotencyKeyReused,
     Invalid,
     LavoriError,
-    UnknownJobType,
 )
 from service.files.upload import Upload
 from service.jobs import queue
-from service.jobs.attach import Given, keep, let_go, read_attachment
+from service.jobs.attach import keep, let_go
+from service.jobs.check import JOB_IN, all_faults, key_of, load_args, read_given, type_of
 from service.jobs.core import Core
 from service.jobs.defined import Definition, definition_of
 from service.jobs.idempotency import key_digest, request_hashes
 from service.jobs.job import Row
-from service.jobs.jobtype import JobType
 from service.jobs.new_job import new_job
-from service.jobs.schemas import AttachmentIn, JobIn
-from service.jobs.secret_args import Kept, filled_in, has_secrets, keep_args, place_of
-from service.jobs.store import NewJob, OverCap
+from service.jobs.secret_args import Kept, has_secrets, keep_args, place_of
+from service.jobs.store import Decided, NewJob, OverCap
 from service.jobs.traced import note_job, submission_span
 from service.sealing import Unsealable
 from service.telemetry.spans import is_traced
 from service.web.encoding import dumps
 from service.web.payload import load
 
-log = structlog.get_logger()
-
 OFFERED_AHEAD = timedelta(hours=1)  # what is due later is offered by redeliver when its time comes
-_JOB_IN, _ATTACHMENT_IN = JobIn(), AttachmentIn()
 
 
 class Submission(NamedTuple):
@@ -74,19 +67,43 @@ class Submitted(NamedTuple):
     replayed: bool
 
 
+class Prepared(NamedTuple):
+    """A job that is ready for the database: `attached` is what attach.keep gave, `hashes` those of its request."""
+
+    job: NewJob
+    attached: dict[str, Any]
+    hashes: Sequence[bytes] = ()
+
+
 async def submit_job(core: Core, principal: Principal, submission: Submission) -> Submitted:
     """Create a job. Raises Forbidden, Invalid, UnknownJobType, TooLarge, CapExceeded, IdempotencyKeyReused."""
     try:
-        return await _submit(core, principal, submission)
+        prepared = await prepare(core, principal, submission)
+        if isinstance(prepared, Submitted):
+            return prepared
+        submitted = None
+        try:
+            submitted = await insert(core, principal, prepared)
+        finally:
+            attached = prepared.attached
+            if attached.get("is_new") and (submitted is None or submitted.replayed):
+                await let_go(core.pool, attached["id"])  # purge looks whether a job holds it after all
     except Exception as error:
-        refused = isinstance(error, LavoriError) and error.status < 500  # noqa: PLR2004
-        code = submission.body.get("type") if isinstance(submission.body, dict) else None
-        known = isinstance(code, str) and code in core.job_types
-        core.metrics.submitted(code if known else "unknown", "refused" if refused else "failed").inc()
+        count_failure(core, submission, error)
         raise
+    return submitted
 
 
-async def _submit(core: Core, principal: Principal, submission: Submission) -> Submitted:
+def count_failure(core: Core, submission: Submission, error: Exception) -> None:
+    """Count a submission that came to nothing."""
+    refused = isinstance(error, LavoriError) and error.status < 500  # noqa: PLR2004
+    code = submission.body.get("type") if isinstance(submission.body, dict) else None
+    known = isinstance(code, str) and code in core.job_types
+    core.metrics.submitted(code if known else "unknown", "refused" if refused else "failed").inc()
+
+
+async def prepare(core: Core, principal: Principal, submission: Submission) -> Prepared | Submitted:
+    """All that comes before the commit; the job itself where an attachment's key was known. Raises as submit_job."""
     if not principal.may(submission.needs):
         raise Forbidden(f"this needs the permission {submission.needs}")
     asked = submission.body
@@ -94,13 +111,15 @@ async def _submit(core: Core, principal: Principal, submission: Submission) -> S
     if definition is not None:
         submission = submission._replace(body=_completed(core, definition, asked))
     try:
-        ask = load(_JOB_IN, submission.body)
+        ask = load(JOB_IN, submission.body)
         job_type = type_of(core.job_types, ask["type"], ask["definition"], definition)
-        _load_args(job_type, ask["args"])
+        load_args(job_type, ask["args"])
         key = key_of(ask["idempotency_key"], submission.key)
-        given = await _read_attachment(ask["attachment"], submission.upload, job_type, definition)
+        given = await read_given(ask["attachment"], submission.upload, job_type, definition)
     except Invalid as first:
-        raise await _all_faults(core, principal, submission, definition, first) from None
+        raise await all_faults(
+            core, principal, submission.body, submission.key, submission.upload, definition, first
+        ) from None
     has_secret_args = has_secrets(job_type.params)
     digest = None
     hashes: tuple[bytes, ...] = ()
@@ -146,51 +165,56 @@ async def _submit(core: Core, principal: Principal, submission: Submission) -> S
         origin=submission.origin,
         action=submission.action,
     )
-    submitted = None
-    try:
-        submitted = await insert(core, principal, job, attached, hashes)
-    finally:
-        if attached.get("is_new") and (submitted is None or submitted.replayed):
-            await let_go(core.pool, attached["id"])  # purge looks whether a job holds it after all
-    return submitted
+    return Prepared(job, attached, hashes)
 
 
-async def insert(
-    core: Core, principal: Principal, job: NewJob, attached: dict[str, Any], hashes: Sequence[bytes] = ()
-) -> Submitted:
+async def insert(core: Core, principal: Principal, prepared: Prepared) -> Submitted:
     """Commit the job together with its neighbours, then nudge the workers. Raises CapExceeded."""
     if not is_traced():
-        return await _insert(core, principal, job, attached, hashes)
-    with submission_span(job.type) as submitting:
+        return await _insert(core, principal, prepared)
+    with submission_span(prepared.job.type) as submitting:
         assert submitting is not None  # noqa: S101 - there is a tracer
-        job = job._replace(traceparent=submitting.traceparent)
-        submitted = await _insert(core, principal, job, attached, hashes)
+        job = prepared.job._replace(traceparent=submitting.traceparent)
+        submitted = await _insert(core, principal, prepared._replace(job=job))
         note_job(submitting, submitted.row["id"], replayed=submitted.replayed)
         return submitted
 
 
-async def _insert(
-    core: Core, principal: Principal, job: NewJob, attached: dict[str, Any], hashes: Sequence[bytes]
-) -> Submitted:
-    caps = principal.caps
+async def _insert(core: Core, principal: Principal, prepared: Prepared) -> Submitted:
     while True:
-        decided = await (core.inserting if caps.queued is None else core.inserting_within).put(job)
-        if isinstance(decided, OverCap):
-            raise CapExceeded("queued", decided.cap)
-        if decided is not None:
-            row = _row(job, decided, attached)
-            if caps.running is None or row["due_at"] > row["created_at"]:
-                offer(core, row)
-            else:
-                core.capped.nudge(job.tenant_id)
-            core.dispatcher.changed(job.id, job.tenant_id)
-            core.metrics.submitted(job.type, "created").inc()
-            log.info("job submitted", action="job.submitted", job_id=str(job.id), type=job.type)
-            return Submitted(row, replayed=False)
-        assert job.digest is not None  # noqa: S101 - only a key can be taken
-        if replay := await _replay(core, principal, job.digest, hashes):
+        decided = await begin_insert(core, principal, prepared.job)
+        if submitted := inserted(core, principal, prepared, decided):
+            return submitted
+        assert prepared.job.digest is not None  # noqa: S101 - only a key can be taken
+        if replay := await _replay(core, principal, prepared.job.digest, prepared.hashes):
             return replay
         # The job that held the key was deleted between the two statements, which freed it.
+
+
+def begin_insert(core: Core, principal: Principal, job: NewJob) -> asyncio.Future[Any]:
+    """Let a job travel to the database with its neighbours; the future has what `inserted` takes."""
+    return (core.inserting if principal.caps.queued is None else core.inserting_within).put(job)
+
+
+def inserted(core: Core, principal: Principal, prepared: Prepared, decided: Decided) -> Submitted | None:
+    """Nudge the workers and tell who watches; None where the job's key was taken. Raises CapExceeded."""
+    if isinstance(decided, OverCap):
+        raise CapExceeded("queued", decided.cap)
+    if decided is None:
+        return None
+    job = prepared.job
+    row = _row(job, decided, prepared.attached)
+    if principal.caps.running is None or row["due_at"] > row["created_at"]:
+        offer(core, row)
+    else:
+        core.capped.nudge(job.tenant_id)
+    core.dispatcher.changed(job.id, job.tenant_id)
+    core.metrics.submitted(job.type, "created").inc()
+    if core.info:
+        core.info(
+            {"action": "job.submitted", "job_id": str(job.id), "type": job.type, "event": "job submitted"}
+        )
+    return Submitted(row, replayed=False)
 
 
 def offer(core: Core, row: Row) -> None:
@@ -214,99 +238,6 @@ def _completed(core: Core, definition: Definition, body: dict[str, Any]) -> dict
     except Unsealable:
         lost = "its secret args cannot be opened any more, as their key is gone: give them to it anew"
         raise Invalid([Fault("#/definition", lost)]) from None
-
-
-def type_of(
-    job_types: Mapping[str, JobType], code: str | None, asked: str | None, definition: Definition | None
-) -> JobType:
-    """The installed type; `asked` is the code of the definition. Raises UnknownJobType, Invalid."""
-    if asked is not None and definition is None:
-        raise Invalid([Fault("#/definition", "no such job definition")])
-    if code is None:
-        raise Invalid([Fault("#/type", "Missing data for required field.")])
-    if definition is not None and code != definition.row["type"]:
-        raise Invalid([Fault("#/type", f"the definition's type is {definition.row['type']}")])
-    job_type = job_types.get(code)
-    if job_type is None:
-        installed = ", ".join(sorted(job_types))
-        raise UnknownJobType([Fault("#/type", f"no such job type; installed are: {installed}")])
-    return job_type
-
-
-async def _read_attachment(
-    asked: dict[str, Any] | None,
-    upload: Upload | None,
-    job_type: JobType | None,
-    definition: Definition | None,
-) -> Given:
-    """What attach.read_attachment answers; None also where the definition's attachment is taken."""
-    if asked is None and upload is None and definition is not None and definition.attached():
-        return None
-    return await read_attachment(asked, upload, job_type)
-
-
-def key_of(field: str | None, header: str | None) -> str | None:
-    """The idempotency key: of the header or of the body, and the same where both are given."""
-    if header is not None and not (1 <= len(header) <= 64 and header.isascii() and header.isprintable()):  # noqa: PLR2004
-        raise Invalid(
-            [Fault("#/idempotency_key", "Idempotency-Key must be 1 to 64 printable ASCII characters")]
-        )
-    if header is not None and field not in (None, header):
-        raise Invalid([Fault("#/idempotency_key", "differs from the header Idempotency-Key")])
-    return header if header is not None else field
-
-
-async def _all_faults(
-    core: Core, principal: Principal, submission: Submission, definition: Definition | None, first: Invalid
-) -> Invalid:
-    """Everything that is wrong with a submission that is refused: each part is looked at, whatever the others are."""
-    body = submission.body
-    if not isinstance(body, dict):
-        return first
-    found: list[Invalid] = []
-
-    @contextmanager
-    def noting() -> Iterator[None]:
-        try:
-            yield
-        except Invalid as error:
-            found.append(error)
-
-    with noting():
-        load(_JOB_IN, body)
-    code, named, args, key, attachment = (
-        body.get(name) for name in ("type", "definition", "args", "idempotency_key", "attachment")
-    )
-    job_type = None
-    if isinstance(code, str | None) and isinstance(named, str | None):
-        with noting():
-            job_type = type_of(core.job_types, code, named, definition)
-    if job_type and ("args" not in body or isinstance(args, dict)):
-        with noting():
-            _load_args(job_type, args or {})
-    if isinstance(key, str | None):
-        with noting():
-            key_of(key, submission.key)
-    with noting():
-        known = _ATTACHMENT_IN.fields.keys()
-        asked = None
-        if isinstance(attachment, dict):
-            whole = {name: value for name, value in attachment.items() if name in known}
-            asked = load(_ATTACHMENT_IN, whole, "#/attachment")
-        given = await _read_attachment(asked, submission.upload, job_type, definition)
-        if isinstance(given, UUID):
-            await keep(core, principal, given, asked)
-    faults = list(dict.fromkeys(fault for one in found for fault in one.faults))
-    kind = UnknownJobType if any(isinstance(one, UnknownJobType) for one in found) else Invalid
-    return kind(faults)
-
-
-def _load_args(job_type: JobType, args: dict[str, Any]) -> None:
-    """Raise Invalid for args that the type does not take, and for a `***`, which is no secret."""
-    if has_secrets(job_type.params):
-        filled_in(job_type.params, args)
-    else:
-        load(job_type.params, args, "#/args")
 
 
 async def job_of_key(

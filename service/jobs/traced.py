@@ -7,7 +7,10 @@ from service.telemetry.spans import Span, span
 
 
 def submission_span(job_type: str) -> AbstractContextManager[Span | None]:
-    """From before the insert until workers have been nudged, below the request; never an arg of the job."""
+    """From before the insert until workers have been nudged; never an arg of the job.
+
+    It is below the request, or begins a trace where a schedule makes the job.
+    """
     about = {
         "messaging.system": "lavori",
         "messaging.operation.type": "send",

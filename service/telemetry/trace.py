@@ -23,6 +23,11 @@ def trace_id_of(traceparent: str) -> str:
     return traceparent.split("-")[1]
 
 
+def new_traceparent() -> str:
+    """The header of what begins a trace of its own where no tracer does; whoever traces later may record it."""
+    return f"{_VERSION}-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+
+
 def next_traceparent(traceparent: str) -> str:
     """The header of a call that goes out: the same trace, and a span of its own."""
     version, trace_id, _, flags = traceparent.split("-")

@@ -11,6 +11,7 @@ overrides what loads, is not compiled at all.
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from math import inf
 from typing import Any
 
 from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, missing, validate
@@ -97,10 +98,7 @@ def _accept_field(field: fields.Field[Any]) -> Accept:
     checks = [_check(one) for one in field.validators]
     if plain is None or None in checks or field.pre_load or field.post_load or not _is_plain(field):
         return _by_marshmallow(field)
-    convert = plain(field)
-    if field.allow_none:
-        return _with_checks(lambda value: None if value is None else convert(value), checks)
-    return _with_checks(convert, checks)
+    return _with_checks(plain(field), checks, allow_none=field.allow_none)
 
 
 def _is_plain(field: fields.Field[Any]) -> bool:
@@ -112,16 +110,18 @@ def _is_plain(field: fields.Field[Any]) -> bool:
     return True
 
 
-def _with_checks(convert: Accept, checks: list[Any]) -> Accept:
+def _with_checks(convert: Accept, checks: list[Any], *, allow_none: bool) -> Accept:
+    """One call a field wherever one is enough: bodies have many fields."""
     if not checks:
-        return convert
+        return (lambda value: None if value is None else convert(value)) if allow_none else convert
 
     def accept(value: Any) -> Any:
+        if value is None and allow_none:
+            return None
         loaded = convert(value)
-        if loaded is not None:
-            for check in checks:
-                if not check(loaded):
-                    raise Refused
+        for check in checks:
+            if not check(loaded):
+                raise Refused
         return loaded
 
     return accept
@@ -197,12 +197,13 @@ _PLAIN: dict[type, Callable[[Any], Accept]] = {
 def _check(validator: Callable[[Any], Any]) -> Callable[[Any], bool] | None:
     """The validator as a predicate; None where this module does not know it."""
     if type(validator) is validate.Length:
-        low = validator.min if validator.equal is None else validator.equal
-        high = validator.max if validator.equal is None else validator.equal
-        return lambda value: (low is None or len(value) >= low) and (high is None or len(value) <= high)
+        low, high = _bounds(validator.min, validator.max)
+        if validator.equal is not None:
+            low = high = validator.equal
+        return lambda value: low <= len(value) <= high
     if type(validator) is validate.Range and validator.min_inclusive and validator.max_inclusive:
-        least, most = validator.min, validator.max
-        return lambda value: (least is None or value >= least) and (most is None or value <= most)
+        least, most = _bounds(validator.min, validator.max)
+        return lambda value: bool(least <= value <= most)
     if type(validator) is validate.OneOf:
         choices = tuple(validator.choices)
         return lambda value: value in choices
@@ -210,3 +211,8 @@ def _check(validator: Callable[[Any], Any]) -> Callable[[Any], bool] | None:
         match = validator.regex.match
         return lambda value: match(value) is not None
     return None
+
+
+def _bounds(least: Any, most: Any) -> tuple[Any, Any]:
+    """Both, where either may be left open."""
+    return -inf if least is None else least, inf if most is None else most

@@ -14,6 +14,7 @@ from service.errors import Fault, Invalid, Malformed, TooLarge, UnsupportedMedia
 from service.web.acceptor import Refused, acceptor_of
 from service.web.encoding import dumps
 
+_CONTAINERS = frozenset((dict, list))
 MAX_DEPTH = 64
 MOST_FAULTS = 1_000
 ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
@@ -96,17 +97,18 @@ def _parse(body: bytes) -> Any:
 
 
 def _refuse_depth(value: Any) -> None:
-    level = [value]
+    level = [value] if type(value) in _CONTAINERS else []
     for _ in range(MAX_DEPTH):
+        if not level:
+            return
         level = [
             inner
             for outer in level
-            for inner in (outer.values() if type(outer) is dict else outer if type(outer) is list else ())
-            if type(inner) in (dict, list)
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) in _CONTAINERS
         ]
-        if not level:
-            return
-    raise Malformed(f"the body is nested deeper than {MAX_DEPTH} levels")
+    if level:
+        raise Malformed(f"the body is nested deeper than {MAX_DEPTH} levels")
 
 
 async def read_body(request: web.Request, schema: Schema) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from uuid import uuid4
 
 import pytest
 
+from service.db.clock import DatabaseClock
 from workers.lease import Lease
 from workers.progress import ProgressBook, clean
 
 
 async def test_the_highest_percent_of_a_window_is_the_one_that_is_kept() -> None:
-    book, lease = ProgressBook(Mock(), Mock()), Lease(uuid4(), 1, uuid4(), 0)
+    book, lease = ProgressBook(Mock(), Mock(), DatabaseClock()), Lease(uuid4(), 1, uuid4(), 0)
     for percent in (10, 80.9, 20, -5):
         book.progress(lease, percent, f"at {percent}", None)
     entry = await book.take(lease)
@@ -20,7 +21,7 @@ async def test_the_highest_percent_of_a_window_is_the_one_that_is_kept() -> None
 
 
 async def test_a_level_that_there_is_not_is_refused_at_once() -> None:
-    book, lease = ProgressBook(Mock(), Mock()), Lease(uuid4(), 1, uuid4(), 0)
+    book, lease = ProgressBook(Mock(), Mock(), DatabaseClock()), Lease(uuid4(), 1, uuid4(), 0)
     with pytest.raises(ValueError, match="shout"):
         book.message(lease, "shout", "x", None)
 

@@ -8,6 +8,7 @@ import pytest
 from aiohttp import ClientSession, TCPConnector
 
 
+@pytest.mark.usefixtures("invariants")
 @pytest.mark.fault("F18", "1,000 concurrent submits with one key")
 async def test_a_thousand_submits_with_one_key_make_one_job(api: ClientSession, pool: asyncpg.Pool) -> None:
     body = {"type": "echo", "args": {"n": 1}}

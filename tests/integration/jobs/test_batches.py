@@ -1,6 +1,8 @@
 """POST /api/jobs/batch, and what keys make of repeated submissions."""
 
 import asyncio
+import re
+from collections import Counter
 from typing import Any
 
 import asyncpg
@@ -29,6 +31,49 @@ async def test_one_bad_item_does_not_spoil_the_rest(api: ClientSession) -> None:
     ]  # fmt: skip
     for one in answer.body[0::8]:
         assert (await ask(api, "GET", f"/api/jobs/{one['job']['id']}")).body == one["job"]
+
+
+async def test_items_of_all_kinds_are_made_once_each_and_counted_once(
+    api: ClientSession, pool: asyncpg.Pool
+) -> None:
+    stored = {"code": "stored", "type": "echo", "args": {"of": "definition"}}
+    assert (await ask(api, "POST", "/api/job-definitions", json=stored)).status == 201
+    before = await counted(api)
+    items = [
+        {"type": "echo"},
+        {"definition": "stored"},
+        {"definition": "nobody's"},
+        {"type": "echo", "attachment": {"file": "YWJj"}},
+        {"type": "echo", "priority": "no such"},
+        {"type": "echo", "idempotency_key": "k"},
+        {"type": "echo", "idempotency_key": "with a file", "attachment": {"file": "YWJj"}},
+    ] * 2
+    answer = await ask(api, "POST", "/api/jobs/batch", json=items)
+    statuses = [one["status"] for one in answer.body]
+    assert statuses[:5] == statuses[7:12] == [201, 201, 422, 201, 422]
+    assert [sorted(statuses[place::7]) for place in (5, 6)] == [[200, 201]] * 2, "who is first may make it"
+    assert [answer.body[place]["job"]["args"] for place in (1, 8)] == [{"of": "definition"}] * 2
+    assert answer.body[3]["job"]["attachment"]["size"] == 3
+    made = {one["job"]["id"] for one in answer.body if one["status"] == 201}
+    assert {str(row["id"]) for row in await pool.fetch("SELECT id FROM jobs")} == made
+    after = await counted(api)
+    assert {outcome: after[outcome] - before[outcome] for outcome in after} == {
+        "created": 8,
+        "replayed": 2,
+        "refused": 4,
+    }
+
+
+async def counted(api: ClientSession) -> Counter[str]:
+    """How many submissions came to what."""
+    async with api.get("/metrics") as response:
+        rows = re.findall(
+            r'^jobs_submitted_total{.*outcome="(\w+)".*} (\S+)$', await response.text(), re.MULTILINE
+        )
+    found: Counter[str] = Counter()
+    for outcome, count in rows:
+        found[outcome] += int(float(count))
+    return found
 
 
 async def test_a_batch_is_an_array_of_at_most_a_thousand(api: ClientSession) -> None:
