@@ -26,8 +26,10 @@ from service.jobs.jobtype import JobType
 from service.jobs.new_job import new_job
 from service.jobs.schemas import JobIn
 from service.jobs.secret_args import filled_in, keep_args, place_of
-from service.jobs.store import NewJob, OverCap, insert_jobs_within_caps
+from service.jobs.store import Decided, NewJob, OverCap, insert_jobs_within_caps
+from service.jobs.traced import note_job, submission_span
 from service.sealing import Sealer, Unsealable
+from service.telemetry.trace import new_traceparent
 from service.web.payload import load
 
 _JOB_IN = JobIn()
@@ -173,7 +175,7 @@ async def _make(connection: Connection, scheduler: Scheduler, row: Row, job_id: 
     except Unsealable:
         detail = "the secret args of the definition cannot be opened any more, as their key is gone"
     else:
-        (decided,) = await insert_jobs_within_caps(connection, [job])
+        decided = await _insert(connection, job)
         if isinstance(decided, OverCap):
             detail = f"the tenant's cap of {decided.cap} queued jobs is reached"
         elif decided is not None:
@@ -182,6 +184,18 @@ async def _make(connection: Connection, scheduler: Scheduler, row: Row, job_id: 
             detail = "a job of its id is there already"
     await fire_store.refuse_fire(connection, job_id, detail)
     return None
+
+
+async def _insert(connection: Connection, job: NewJob) -> Decided:
+    """Insert it at the beginning of a trace of its own, which its attempts and its notices go on with."""
+    with submission_span(job.type) as submitting:
+        traceparent = submitting.traceparent if submitting else new_traceparent()
+        (decided,) = await insert_jobs_within_caps(connection, [job._replace(traceparent=traceparent)])
+        if submitting and isinstance(decided, OverCap):
+            submitting.fail("CapExceeded")
+        elif submitting:
+            note_job(submitting, job.id, replayed=decided is None)
+        return decided
 
 
 def scheduled_job(scheduler: Scheduler, row: Row, job_id: UUID) -> NewJob:

@@ -13,6 +13,7 @@ import orjson
 from service.db.connection import Connection
 from service.jobs.pages import shared_definitions
 from service.jobs.states import Status
+from service.jobs.workers import live_workers
 
 MOST_ENDS = 100_000
 
@@ -72,13 +73,6 @@ SELECT (SELECT json_agg(tally) FROM tally) AS tally,
 FROM own
 """
 
-WORKERS = """
-SELECT id, tags, concurrency,
-       (SELECT count(*) FROM jobs WHERE jobs.worker_id = workers.id AND status = 'running') AS running,
-       version, started_at, beat_at, draining
-FROM workers WHERE beat_at > now() - interval '15 seconds' ORDER BY started_at, id
-"""
-
 
 async def measure(connection: Connection, tenant_id: int, window: int, reader: str | None) -> dict[str, Any]:
     """The envelope of the contract, of all jobs of the tenant (`reader` None), or of those that the reader may see."""
@@ -87,8 +81,7 @@ async def measure(connection: Connection, tenant_id: int, window: int, reader: s
         if reader is None
         else await _of_own(connection, tenant_id, window, reader)
     )
-    workers = [dict(row) for row in await connection.fetch(WORKERS)]
-    return {"window_seconds": window, **numbers, "workers": workers}
+    return {"window_seconds": window, **numbers, "workers": await live_workers(connection)}
 
 
 async def _of_all(connection: Connection, tenant_id: int, window: int) -> dict[str, Any]:

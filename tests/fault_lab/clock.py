@@ -1,0 +1,35 @@
+"""Clocks that are wrong: of processes, by libfaketime. Intervals take what they take."""
+
+import time
+from datetime import datetime
+from pathlib import Path
+
+from fault_lab.debian import debian_library
+
+
+def faked() -> dict[str, str]:
+    """The environment of a process whose clock is not the machine's; FAKETIME says how far it is ahead, as `+2h`."""
+    return {
+        "LD_PRELOAD": str(debian_library("libfaketime", "libfaketimeMT.so.1")),
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
+
+
+class SetClock:
+    """A clock for the processes with its `environ`, which follow at once when it is set."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "clock"
+        self.move(0)
+        self.environ = faked() | {"FAKETIME_TIMESTAMP_FILE": str(self._file), "FAKETIME_NO_CACHE": "1"}
+
+    def move(self, seconds: float) -> None:
+        """Be so far ahead of the machine's clock."""
+        new = self._file.with_suffix(".new")
+        new.write_text(f"{seconds:+.3f}\n")
+        new.rename(self._file)
+
+    def set(self, to: datetime) -> None:
+        """Show this time now, and go on from there."""
+        self.move(to.timestamp() - time.time())
