@@ -39,6 +39,25 @@ async def marked(job: JobContext) -> str:
     return "x" * output_bytes
 
 
+class Bulky(Schema):
+    """How much to write."""
+
+    mebibytes = fields.Integer(required=True)
+
+
+@job_type("bulky", params=Bulky, max_attempts=2, retry_seconds=2)
+async def bulky(job: JobContext) -> None:
+    """Write a file, a mebibyte after the other, each with its number all over it."""
+    async with job.create_output("bulky.bin", "application/octet-stream") as writer:
+        for number in range(job.args["mebibytes"]):
+            await writer.write(mebibyte(number))
+
+
+def mebibyte(number: int) -> bytes:
+    """A mebibyte of a bulky file."""
+    return number.to_bytes(4) * 262_144
+
+
 def _tell(job: JobContext, what: str, step: int) -> None:
     handle = os.open(Path(job.args["diary"]), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit, urlunsplit
 
 COMMIT = b"COMMIT\0"
+COPY_DONE = b"c\0\0\0\x04"
 COMMITTED = b"C\x00\x00\x00\x0bCOMMIT\0"
 
 
@@ -19,6 +20,7 @@ class FaultyProxy:
         self._flows.set()
         self._is_cut = False
         self.delay_seconds = 0.0
+        self.copy_done_seconds = 0.0  # the end of a COPY comes so much after its rows
         self.cut_after: int | None = None  # so many bytes from the server, over all connections
         self.lose_answer_to: bytes | None = (
             None  # the next statement with this text loses its answer, and the connection
@@ -40,6 +42,7 @@ class FaultyProxy:
         if not self._flows.is_set():
             self._reset_all()
         self._is_cut, self.delay_seconds, self.cut_after, self.lose_answer_to = False, 0.0, None, None
+        self.copy_done_seconds = 0.0
         self._flows.set()
 
     def _reset_all(self) -> None:
@@ -77,6 +80,11 @@ class FaultyProxy:
                 await self._flows.wait()
                 if self.delay_seconds:
                     await asyncio.sleep(self.delay_seconds)
+                if self.copy_done_seconds and not is_answer and data.endswith(COPY_DONE):
+                    writer.write(data.removesuffix(COPY_DONE))
+                    await writer.drain()
+                    await asyncio.sleep(self.copy_done_seconds)
+                    data = COPY_DONE
                 if not is_answer and self.lose_answer_to is not None and self.lose_answer_to in data:
                     self.lose_answer_to = None
                     doomed.set()

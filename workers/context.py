@@ -164,9 +164,16 @@ class JobContext:
         Attempts of one job pass here one after the other, and each sees the checkpoint that the one before committed.
         Raises LeaseLost, which must pass through. A block that is silent for a whole lease is rolled back.
         """
-        async with self.pool.acquire() as connection, connection.transaction():
-            await self._lock_checkpoint(connection)
-            yield connection
+        async with self.pool.acquire() as connection:
+            try:
+                async with connection.transaction():
+                    await self._lock_checkpoint(connection)
+                    yield connection
+            except asyncpg.PostgresError:
+                # PgBouncer, as late as 1.25, loses count of a connection whose COPY PostgreSQL refused before its end
+                # had come (its #1471): some statements would fail on it from now on.
+                connection.terminate()
+                raise
 
     async def checkpoint_state(self) -> Any:
         """What an earlier attempt of this run saved last, or None."""

@@ -1,84 +1,36 @@
 """The whole system through PgBouncer."""
 
-import re
+import json
+import os
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from base64 import b64encode
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 
-from dev_run import free_port, until
-from fault_lab.debian import debian_program
+from benchmarks import make_dovuti
+from dues import SERVICE
 from fault_lab.load import clients_of
+from fault_lab.pgbouncer import pgbouncer
 from fault_lab.system import running_system
-from service.dev.postgres import _as_a_plain_user
+from faulty_proxy import faulty_proxy
 from service.settings import Settings
+from worker_process import ROOT
 
-# asyncpg prepares its statements, which PgBouncer follows from server to server since 1.21.
-SINCE = (1, 21)
-CONFIG = """\
-[databases]
-{database} = host=127.0.0.1 port={port} user=postgres password={password}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {own_port}
-unix_socket_dir =
-auth_type = any
-pool_mode = {mode}
-default_pool_size = {size}
-max_client_conn = 500
-ignore_startup_parameters = extra_float_digits,jit,timezone,application_name
-{more}
-"""
+ROWS = 3_000  # more than PostgreSQL gathers before it looks at the first one
 
 
-@contextmanager
-def pgbouncer(url: str, folder: Path) -> Iterator[tuple[str, str]]:
-    """A PgBouncer before the server of `url`: the url through it, and its pool mode."""
-    program = debian_program("pgbouncer")
-    said = subprocess.run(
-        [program.path, "--version"], env=program.environ, capture_output=True, text=True, check=True
-    )
-    numbers = re.search(r"PgBouncer (\d+)\.(\d+)", said.stdout)
-    assert numbers is not None
-    is_new = (int(numbers[1]), int(numbers[2])) >= SINCE
-    parts, own_port = urlsplit(url), free_port()
-    config = folder / "pgbouncer.ini"
-    config.write_text(
-        CONFIG.format(
-            database=parts.path.strip("/"),
-            port=parts.port,
-            password=parts.password,
-            own_port=own_port,
-            mode="transaction" if is_new else "session",
-            size=20 if is_new else 100,
-            more="max_prepared_statements = 200" if is_new else "",
-        )
-    )
-    log = folder / "pgbouncer.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [*_as_a_plain_user(), program.path, config], env=program.environ, stdout=out, stderr=out
-        )
-    try:
-        until(lambda: b"process up" in log.read_bytes(), "PgBouncer", 10)
-        through = urlunsplit(parts._replace(netloc=f"postgres:any@127.0.0.1:{own_port}"))
-        yield through, "transaction" if is_new else "session"
-    finally:
-        process.kill()
-        process.wait()
-
-
-@pytest.mark.fault("F16", "through PgBouncer: {jobs} jobs, reads, cancels and reruns", jobs=(100, 2_000))
+@pytest.mark.fault(
+    "F16", "through PgBouncer in transaction mode: {jobs} jobs, reads, cancels and reruns", jobs=(100, 2_000)
+)
 async def test_the_system_works_through_pgbouncer(
     settings: Settings, pool: asyncpg.Pool, tmp_path: Path, jobs: int
 ) -> None:
     assert settings.database_url is not None
-    with pgbouncer(settings.database_url, tmp_path) as (url, mode):
+    with pgbouncer(settings.database_url, tmp_path) as url:
         async with (
             running_system(replace(settings, database_url=url), pool, apis=2, workers=2) as system,
             clients_of(system) as clients,
@@ -101,7 +53,55 @@ async def test_the_system_works_through_pgbouncer(
                 assert (await clients.ask("read", "GET", path)).status == 200
             await system.check()
         assert await pool.fetchval("SELECT count(*) FROM jobs") == jobs
-    if mode != "transaction":
-        pytest.skip(
-            "passed in session mode alone: this PgBouncer is older than 1.21, which knows prepared statements"
-        )
+
+
+@pytest.mark.fault(
+    "F16",
+    "through PgBouncer in transaction mode: {imports} imports of dues that are there, whose COPY fails before its end",
+    imports=(6, 60),
+)
+async def test_a_copy_that_fails_does_no_harm_behind_pgbouncer(
+    settings: Settings, pool: asyncpg.Pool, tmp_path: Path, imports: int
+) -> None:
+    assert settings.database_url is not None
+    file = "".join(make_dovuti.lines(ROWS)).encode()
+    attachment = {"name": "dovuti.csv", "mime_type": "text/csv", "file": b64encode(file).decode()}
+    with pgbouncer(settings.database_url, tmp_path) as behind:
+        async with (
+            faulty_proxy(behind) as (proxy, url),
+            running_system(replace(settings, database_url=url), pool, apis=1, workers=1) as system,
+            clients_of(system) as clients,
+        ):
+            proxy.copy_done_seconds = 0.1
+            for number in range(1 + imports):
+                args = {"service_id": SERVICE, "on_duplicate": "skip" if number % 2 else "update"}
+                body = {"type": "import_dovuti", "args": args, "attachment": attachment}
+                job_id = await clients.submit(f"import {number}", body)
+                await system.rest(30)
+                output = json.loads(await pool.fetchval("SELECT output FROM jobs WHERE id = $1", job_id))
+                became = "imported" if number == 0 else "skipped" if number % 2 else "updated"
+                assert output[became] == ROWS, output
+            await system.check()
+
+
+MODULES = sorted(
+    (ROOT / "tests" / "integration").rglob("test_*.py"),
+    key=lambda path: path.name == "test_lifecycle.py",
+    reverse=True,
+)
+
+
+@pytest.mark.fault(
+    "F16",
+    "through PgBouncer in transaction mode: the tests of the engine and the API, {modules} modules",
+    modules=(1, len(MODULES)),
+)
+def test_the_tests_of_the_engine_and_the_api_pass_through_pgbouncer(modules: int) -> None:
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--through-pgbouncer"]
+    if modules > 1:
+        command += ["-n", "auto", "--dist", "loadfile"]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("LAVORI_FAULTS")}
+    said = subprocess.run(
+        [*command, *MODULES[:modules]], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )
+    assert said.returncode == 0, said.stdout[-10_000:]

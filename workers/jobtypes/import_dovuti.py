@@ -174,13 +174,18 @@ class _Import:
     async def _commit(self, batch: Batch) -> set[int]:
         """Write a batch and the tally with it, once; answers the rows whose dues were there.
 
-        PostgreSQL may restart, or somebody else may hold the same dues: then it is tried again, and first of all
-        whether the transaction was committed and only the answer was lost.
+        A due may be there, against the guess that none is: then it is tried again in the way that minds it. PostgreSQL
+        may restart, or somebody else may hold the same dues: then too, and first of all it looks whether the
+        transaction was committed and only the answer was lost.
         """
         there: set[int] = set()
         for _ in range(TRIES):
             try:
                 there = await self._commit_once(batch)
+            except asyncpg.UniqueViolationError:
+                if not self._all_absent_so_far:
+                    raise
+                self._all_absent_so_far = False
             except PASSING_TROUBLE as error:
                 await self._pause(error)
                 await self._catch_up()
@@ -218,7 +223,8 @@ class _Import:
         """Write the good rows; answers how many dues are new, and, to reject, the rows of those that were there."""
         if not batch.good:
             return 0, set()
-        if self._all_absent_so_far and await load.write_if_all_absent(connection, batch.lines):
+        if self._all_absent_so_far:
+            await load.write_absent(connection, batch.lines)
             return batch.good, set()
         there: set[int] = set()
         if self._on_duplicate == "update":
