@@ -1,7 +1,7 @@
 """Where log lines go, and how they look. docs/logs.md lists every action; a test holds it against the code.
 
 Every line, those of libraries too, takes one way: the facts that are bound to its task join it, it is rendered (JSON,
-or text for people), redacted, and handed to a thread that writes it to stderr. A request's line costs a few
+or text for people) and handed to a thread that redacts it and writes it to stderr. A request's line costs a few
 microseconds that way, and nothing at all above level info.
 """
 
@@ -65,14 +65,13 @@ def configure_logs(settings: Settings) -> None:
     threshold = logging.getLevelNamesMapping()[settings.log_level.upper()]
     for_people = settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
     render = [_Text()] if for_people else [structlog.processors.format_exc_info, _json]
-    redact = Redaction(_secrets(settings))
-    writer = Writer(sys.stderr.fileno(), _dropped)
+    writer = Writer(sys.stderr.fileno(), _dropped, Redaction(_secrets(settings)).joined)
     logging.basicConfig(handlers=[_Libraries()], level=max(threshold, logging.WARNING), force=True)
     logging.captureWarnings(capture=True)
     structlog.configure(
         processors=[_complete, *render],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=lambda *_: _Out(redact, writer),
+        logger_factory=lambda *_: _Out(writer),
         cache_logger_on_first_use=True,
     )
 
@@ -80,7 +79,7 @@ def configure_logs(settings: Settings) -> None:
 def _secrets(settings: Settings) -> Iterator[str]:
     """The secrets of the settings, which are hidden wherever they turn up."""
     yield from settings.secret_keys
-    yield from filter(None, (settings.admin_key, settings.metrics_token))
+    yield from filter(None, (settings.admin_key, settings.metrics_token, settings.oidc_client_secret))
     for url in filter(None, (settings.database_url, settings.redis_url, settings.smtp_url)):
         yield urlsplit(url).password or ""
 
@@ -88,14 +87,8 @@ def _secrets(settings: Settings) -> Iterator[str]:
 class _Out:
     """What structlog calls with a rendered line."""
 
-    def __init__(self, redact: Redaction, writer: Writer) -> None:
-        self._redact = redact
-        self._put = writer.put
-
-    def msg(self, line: bytes) -> None:
-        self._put(self._redact(line))
-
-    debug = info = warning = error = critical = msg
+    def __init__(self, writer: Writer) -> None:
+        self.debug = self.info = self.warning = self.error = self.critical = self.msg = writer.put
 
 
 def _complete(_: object, level: str, event: Line) -> Line:

