@@ -20,6 +20,7 @@ from service.db.line import Line
 from service.db.patience import LONG_STATEMENT
 from service.errors import Malformed, Unavailable
 from service.jobs.asked import base_url
+from service.jobs.by_value import order_by_value
 from service.jobs.core import CORE
 from service.jobs.cursor import NotOurs, seal, unseal
 from service.jobs.orders import FILTERS, ORDERS
@@ -233,7 +234,11 @@ async def _question(connection: Connection, principal: Principal, asked: dict[st
         filters["priority"] = [PRIORITIES.index(Priority(word)) for word in asked["priority"]]
     for name in ("labels", "label_choices"):
         filters[name] = dumps(filters[name]).decode() if filters[name] else None
-    return Question(principal.tenant_id, reader, codes, filters, ORDERS[asked["sort"]])
+    if reader is not None and codes is None and filters["created_by"] is None:
+        # Says the same, as a filter that has an order of its own.
+        reader, filters["created_by"] = None, [reader]
+    order = order_by_value(asked["sort"], filters) if reader is None else None
+    return Question(principal.tenant_id, reader, codes, filters, order or ORDERS[asked["sort"]])
 
 
 _READ = {"id": UUID, "number": int, "priority": int, "status": str, "type": str, "created_by": str}

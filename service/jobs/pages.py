@@ -27,6 +27,8 @@ class Question:
 
     def values(self, leg: Leg | None = None) -> list[Any]:
         """What $3 and the following are."""
+        if leg and leg.values_of:
+            return [self.filters[name] for name in (leg.values_of, "created_from", "created_to")]
         given = {**self.filters, leg.only: True} if leg and leg.only else self.filters
         return [self.reader, self.codes, *(given.get(name) for name in FILTERS)]
 

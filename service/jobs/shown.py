@@ -227,6 +227,7 @@ class WorkerOut(Shown):
     started_at = fields.AwareDateTime()
     beat_at = fields.AwareDateTime()
     draining = fields.Boolean()
+    drain_requested_at = _time()
 
 
 class StatsOut(Shown):

@@ -2,24 +2,19 @@
 
 Each page goes on after the key of the row before it, $24 and the following; nulls for the first one. As those of
 service/jobs/orders.py they are planned anew with their values each time, so a filter that is not asked for costs
-nothing, and what is left decides the index: `id`, `createdAt` and `submittedBy` have one that gives their order too.
-What has no other key is ordered by creation, so that every order is a total one.
+nothing, and what is left decides the index: `id`, `createdAt` and `submittedBy` have one that gives their order too;
+`status` and the facts of types have one in parts. What has no other key is ordered by creation, so that every order is
+a total one.
 """
 
 from dataclasses import dataclass
 
 from service.dialects.dataone import wire
+from service.jobs.by_value import GREATEST, LEAST
 from service.jobs.orders import VISIBLE
 
-_WORDS = " ".join(f"WHEN '{status}' THEN '{word}'" for status, word in wire.WORDS.items())
-_WORD = f"CASE jobs.status {_WORDS} END"
 _CONTRACT = "coalesce(jobs.definition, jobs.type)"
 _JOBS = "FROM jobs JOIN job_requests AS asked ON asked.job_id = jobs.id"
-# Facts of types are known to the code alone, so they come with the question.
-_OF_TYPES = f"""{_JOBS}
-JOIN unnest($27::text[], $28::bigint[]) AS of_type(code, fact) ON of_type.code = jobs.type"""
-_NAMED = f"""{_JOBS}
-JOIN unnest($27::text[], $28::text[]) AS of_type(code, fact) ON of_type.code = jobs.type"""
 _SHOWN = """
 SELECT jobs.id, jobs.number, jobs.type, jobs.definition, jobs.queue, jobs.status, jobs.status_text, jobs.error,
        jobs.worker_id, jobs.created_by, jobs.created_at, jobs.updated_at, asked.labels, asked.correlation_id,
@@ -88,13 +83,6 @@ BY_QUEUE = f"""{_SHOWN}, jobs.queue AS key {_JOBS} {_WHERE}
 AND ($24::text IS NULL OR (jobs.queue, jobs.created_at, jobs.id) > ($24, $25::timestamptz, $26::uuid))
 ORDER BY jobs.queue, jobs.created_at, jobs.id LIMIT $2"""
 
-BY_STATUS_DOWN = f"""{_SHOWN}, {_WORD} AS key {_JOBS} {_WHERE}
-AND ($24::text IS NULL OR ({_WORD}, jobs.created_at, jobs.id) < ($24, $25::timestamptz, $26::uuid))
-ORDER BY {_WORD} DESC, jobs.created_at DESC, jobs.id DESC LIMIT $2"""
-BY_STATUS = f"""{_SHOWN}, {_WORD} AS key {_JOBS} {_WHERE}
-AND ($24::text IS NULL OR ({_WORD}, jobs.created_at, jobs.id) > ($24, $25::timestamptz, $26::uuid))
-ORDER BY {_WORD}, jobs.created_at, jobs.id LIMIT $2"""
-
 BY_CONTRACT_DOWN = f"""{_SHOWN}, {_CONTRACT} AS key {_JOBS} {_WHERE}
 AND ($24::text IS NULL OR ({_CONTRACT}, jobs.created_at, jobs.id) < ($24, $25::timestamptz, $26::uuid))
 ORDER BY {_CONTRACT} DESC, jobs.created_at DESC, jobs.id DESC LIMIT $2"""
@@ -102,19 +90,40 @@ BY_CONTRACT = f"""{_SHOWN}, {_CONTRACT} AS key {_JOBS} {_WHERE}
 AND ($24::text IS NULL OR ({_CONTRACT}, jobs.created_at, jobs.id) > ($24, $25::timestamptz, $26::uuid))
 ORDER BY {_CONTRACT}, jobs.created_at, jobs.id LIMIT $2"""
 
-BY_NUMBER_OF_TYPE_DOWN = f"""{_SHOWN}, of_type.fact AS key {_OF_TYPES} {_WHERE}
-AND ($24::bigint IS NULL OR (of_type.fact, jobs.created_at, jobs.id) < ($24, $25::timestamptz, $26::uuid))
-ORDER BY of_type.fact DESC, jobs.created_at DESC, jobs.id DESC LIMIT $2"""
-BY_NUMBER_OF_TYPE = f"""{_SHOWN}, of_type.fact AS key {_OF_TYPES} {_WHERE}
-AND ($24::bigint IS NULL OR (of_type.fact, jobs.created_at, jobs.id) > ($24, $25::timestamptz, $26::uuid))
-ORDER BY of_type.fact, jobs.created_at, jobs.id LIMIT $2"""
+_STATUSES = ", ".join(f"('{status}', '{word}')" for status, word in wire.WORDS.items())
+_OF_STATUSES = f"(VALUES {_STATUSES})", "jobs.status", "$7::text IS NULL OR one.value = $7"
+# Facts of types are known to the code alone, so they come with the question.
+_OF_TYPES = "unnest($27::text[], $28::bigint[])", "jobs.type", "$10::text[] IS NULL OR one.value = ANY ($10)"
+_NAMED = "unnest($27::text[], $28::text[])", *_OF_TYPES[1:]
 
-BY_NAME_OF_TYPE_DOWN = f"""{_SHOWN}, of_type.fact AS key {_NAMED} {_WHERE}
-AND ($24::text IS NULL OR (of_type.fact, jobs.created_at, jobs.id) < ($24, $25::timestamptz, $26::uuid))
-ORDER BY of_type.fact DESC, jobs.created_at DESC, jobs.id DESC LIMIT $2"""
-BY_NAME_OF_TYPE = f"""{_SHOWN}, of_type.fact AS key {_NAMED} {_WHERE}
-AND ($24::text IS NULL OR (of_type.fact, jobs.created_at, jobs.id) > ($24, $25::timestamptz, $26::uuid))
-ORDER BY of_type.fact, jobs.created_at, jobs.id LIMIT $2"""
+
+def _by_fact(of: tuple[str, str, str], kind: str, *, down: bool) -> str:
+    """Ordered by a fact of each value of a column: its word, number or name.
+
+    No index knows the facts; that of the column has the jobs of each value in order. So a page of each is merged, from
+    where the page before ended among those with its fact. One bound on each side: see service/jobs/by_value.py.
+    """
+    values, column, asked = of
+    way, beyond, within = ("DESC", "<", ">=") if down else ("ASC", ">", "<=")
+    far, near, last = ("infinity", "-infinity", GREATEST) if down else ("-infinity", "infinity", LEAST)
+    return f"""
+SELECT found.* FROM {values} AS one(value, fact) CROSS JOIN LATERAL (
+{_SHOWN}, one.fact AS key {_JOBS} {_WHERE}
+  AND ({column}, jobs.created_at) {within} (one.value, '{near}'::timestamptz)
+  AND ({column}, jobs.created_at, jobs.id) {beyond} (
+       one.value, CASE WHEN one.fact = $24::{kind} THEN $25::timestamptz ELSE '{far}' END,
+       CASE WHEN one.fact = $24 THEN $26::uuid ELSE '{last}' END)
+ORDER BY {column} {way}, jobs.created_at {way}, jobs.id {way} LIMIT $2) AS found
+WHERE ($24 IS NULL OR one.fact {beyond}= $24) AND ({asked})
+ORDER BY found.key {way}, found.created_at {way}, found.id {way} LIMIT $2"""
+
+
+BY_STATUS_DOWN = _by_fact(_OF_STATUSES, "text", down=True)
+BY_STATUS = _by_fact(_OF_STATUSES, "text", down=False)
+BY_NUMBER_OF_TYPE_DOWN = _by_fact(_OF_TYPES, "bigint", down=True)
+BY_NUMBER_OF_TYPE = _by_fact(_OF_TYPES, "bigint", down=False)
+BY_NAME_OF_TYPE_DOWN = _by_fact(_NAMED, "text", down=True)
+BY_NAME_OF_TYPE = _by_fact(_NAMED, "text", down=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,29 @@
 """AIMS360: exports, documents and their links; who may have them, and what is said to others."""
 
+import asyncio
 import csv
 import io
 import json
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import uuid4
 
 import asyncpg
 import openpyxl
+import orjson
 import pytest
 from aiohttp import ClientSession
+from multidict import MultiDict
 
 from asking import ask, key_for, other_tenant
+from filling import fill
 from odata_asking import DOCUMENTS, EXPORT, JOBS, ask_odata, listed, rerun_path, the_job
+from plans import rows_read
 from running import Submit, until
+from service.access.principal import Permission, Principal
+from service.dialects.aims360 import listing
+from service.dialects.aims360.entities import DOCUMENTS as DOCUMENT_SET
+from service.jobs.listing import PLAN
 
 SERVICE = "5ca1ab1e-0000-4000-8000-000000000001"
 SCOPES = ("Public", "Private", "PeopleInOrganization")
@@ -21,6 +31,17 @@ DUE = """
 INSERT INTO dovuti (tenant_id, service_id, notice_number, iuv, amount, reason, created_at, expire_at, payer_type,
                     payer_tax_identification_number, job_id)
 VALUES (1, $1, '123456789012345678', '12345678901234567', 12.5, 'Mensa', '2026-01-01', '2026-02-01', 'F', 'X', $2)
+"""
+
+PUT_DOCUMENTS = """
+WITH kept AS (
+    INSERT INTO files (id, tenant_id, name, mime_type, size, sha256, storage_key, created_by)
+    SELECT id, 1, 'open.csv', 'text/csv', 10, sha256(id::text::bytea), id::text, 'admin' FROM jobs
+), linked AS (
+    INSERT INTO links (id, tenant_id, job_id, scope, created_by) SELECT id, 1, id, 'private', 'admin' FROM jobs
+)
+INSERT INTO outputs (id, job_id, tenant_id, run, position, file_id, created_at)
+SELECT id, id, 1, 1, 0, id, terminated_at FROM jobs
 """
 
 
@@ -244,3 +265,26 @@ async def test_others_see_and_run_what_they_may_natively(api: ClientSession, sub
     for nowhere in ("/jobsmanagement", "/documentmanagement/x", "/reports/v1.0/reports"):
         assert (await ask_odata(api, "GET", nowhere)).status == 404
     assert (await ask_odata(api, "DELETE", JOBS)).status == 405
+
+
+async def test_a_page_of_documents_reads_no_more_than_it_shows(pool: asyncpg.Pool) -> None:
+    await fill(pool, 5_000)
+    await pool.execute(PUT_DOCUMENTS)
+    await pool.execute("VACUUM ANALYZE outputs, files, links, jobs")
+    admin = Principal(1, "default", "admin", ("admin",), (), None, frozenset(Permission))
+    asked: list[asyncpg.connection.LoggedQuery] = []
+    async with pool.acquire() as connection, connection.transaction(readonly=True):
+        await connection.execute(PLAN)
+        query = MultiDict[str]()
+        for _ in range(20):
+            with connection.query_logger(asked.append):
+                page = await listing.page(connection, DOCUMENT_SET, admin, query, {}, ("secret" * 6,))
+            await asyncio.sleep(0)  # it is told of in the loop's next turn
+            told = await connection.fetchval(
+                f"EXPLAIN (ANALYZE, FORMAT JSON) {asked[-1].query}", *asked[-1].args
+            )
+            assert len(page.rows) == 100
+            assert (
+                rows_read(orjson.loads(told)[0]["Plan"]) <= 5 * 101
+            )  # of four tables, and one of each is read ahead
+            query = MultiDict(parse_qsl(page.following))

@@ -1,10 +1,13 @@
 """Alteryx: workflows are job definitions; lists of jobs; outputs."""
 
+import io
 from typing import Any
 
 import asyncpg
 import pytest
 from aiohttp import ClientSession
+from openpyxl import load_workbook
+from pyarrow import parquet
 
 from alteryx_asking import JOBS, ask_alteryx, make_workflow, run_workflow, workflow_path
 from asking import ask, key_for, put_into
@@ -162,7 +165,7 @@ async def test_outputs_are_downloaded_in_their_formats(
     )
     output = await pool.fetchval(
         """INSERT INTO outputs (id, job_id, tenant_id, run, position, file_id, available_formats)
-           VALUES (gen_random_uuid(), $1, 1, 1, 0, $2, '{csv,json}') RETURNING id""",
+           VALUES (gen_random_uuid(), $1, 1, 1, 0, $2, '{csv,xlsx,json,parquet}') RETURNING id""",
         made["id"],
         stored.body["id"],
     )
@@ -173,6 +176,13 @@ async def test_outputs_are_downloaded_in_their_formats(
             assert response.headers["Content-Disposition"] == 'attachment; filename="out.csv"'
     converted = await ask_alteryx(api, "GET", f"{path}?format=json")
     assert (converted.status, converted.body) == (200, [{"a": 1, "b": 2}])
+    async with api.get(f"{path}?format=xlsx") as response:
+        assert response.status == 200
+        sheet = load_workbook(io.BytesIO(await response.read())).active
+    assert [[cell.value for cell in row] for row in sheet.rows] == [["a", "b"], [1, 2]]
+    async with api.get(f"{path}?format=Parquet") as response:
+        assert response.status == 200
+        assert parquet.read_table(io.BytesIO(await response.read())).to_pylist() == [{"a": 1, "b": 2}]
     async with api.get(path, headers={"Range": "bytes=0-2"}) as part:
         assert (part.status, await part.read()) == (206, b"a,b")
     assert (await ask_alteryx(api, "GET", f"{path}?format=pdf")).status == 400
