@@ -9,11 +9,14 @@ import gzip
 import hashlib
 from dataclasses import dataclass
 from functools import cache
+from html import escape
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
 from service.errors import NotFound
+from service.keys import SETTINGS
 from service.web.viewer import HEADERS, STATIC, TYPES
 
 FOLDER = STATIC / "dashboard"
@@ -71,9 +74,15 @@ def _asset(path: Path) -> Asset:
 KINDS = {**TYPES, ".svg": "image/svg+xml"}
 
 
-async def index(_: web.Request) -> web.Response:
-    """GET /: the dashboard; it logs in with a key that somebody types, or with the ticket behind the `#`."""
-    return web.Response(text=build().page, content_type="text/html", charset="utf-8", headers=HEADERS)
+async def index(request: web.Request) -> web.Response:
+    """GET /: the dashboard; it logs in with a key that somebody types, with the ticket behind the `#`, or elsewhere.
+
+    Elsewhere: at the OpenID provider, whose name the page is told where there is one (service/access/login_routes.py).
+    """
+    settings = request.app.get(SETTINGS)
+    issuer = settings.oidc_issuer if settings is not None and settings.oidc_client_id is not None else None
+    page = build().page.replace("{provider}", escape(urlsplit(issuer or "").netloc))
+    return web.Response(text=page, content_type="text/html", charset="utf-8", headers=HEADERS)
 
 
 async def asset(request: web.Request) -> web.Response:

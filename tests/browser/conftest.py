@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from dev_run import Dev
+from dev_run import Dev, free_port
 
 SHOTS = Path(__file__).parent / "shots"
 INSTALL_SECONDS = 600
@@ -44,12 +44,20 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="package")
-def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
-    """A whole system, as `make run` starts it."""
+def hooks_port() -> int:
+    """Where webhooks may go, though it is an address of this machine."""
+    return free_port()
+
+
+@pytest.fixture(scope="package")
+def dev(tmp_path_factory: pytest.TempPathFactory, hooks_port: int) -> Iterator[Dev]:
+    """A whole system, as `make run` starts it; what failed to be delivered is not soon tried again by itself."""
     environ = {
         "LAVORI_DRAIN_SECONDS": "1",
         "LAVORI_CANCEL_GRACE_SECONDS": "1",
         "LAVORI_WORKER_CONCURRENCY": "20",
+        "LAVORI_OUTBOUND_ALLOW": f"127.0.0.1:{hooks_port}",
+        "LAVORI_NOTICE_RETRY_SECONDS": "600",
     }
     with Dev(tmp_path_factory.mktemp("browsed"), environ=environ).until_ready() as running:
         yield running

@@ -248,3 +248,33 @@ async def test_the_tenants_caps_are_set_and_taken_away(page: Page, dev: Dev) -> 
     await page.get_by_role("button", name="Save").click()
     await expect(page.locator(".toast")).to_have_count(2)
     assert dev.get("/api/tenant")["caps"]["queued"] is None
+
+
+async def test_a_worker_is_drained_and_resumed_by_who_may(page: Page, opened: Open, dev: Dev) -> None:
+    await go(page, "workers")
+    row = page.get_by_role("region", name="Workers").locator("tbody tr")
+    await expect(row).to_contain_text("Takes jobs")
+    await row.get_by_role("button", name="Drain").click()
+    try:
+        await expect(page.locator(".toast")).to_contain_text("It takes no more jobs.")
+        await expect(row).to_contain_text("Draining")
+        (worker,) = dev.get("/api/workers")["workers"]
+        assert worker["draining"]
+        job = submit(dev)
+        assert dev.get(f"/api/jobs/{job['id']}?wait=1")["status"] == "pending"
+        await row.get_by_role("button", name="Resume").click()
+        await expect(row).to_contain_text("Takes jobs")
+        await expect(row.get_by_role("button", name="Drain")).to_be_visible()
+        assert ended(dev, job["id"])["status"] == "finished"
+    finally:
+        for one in dev.get("/api/workers")["workers"]:
+            dev.post(f"/api/workers/{one['id']}/resume", {})
+    key = dev.post("/api/keys", {"name": "ada", "principal": "ada", "roles": ["admin"]})["secret"]
+    async with opened(key, locale="it-IT") as italian:
+        await go(italian, "workers")
+        theirs = italian.get_by_role("region", name="Worker").locator("tbody tr")
+        await expect(theirs).to_contain_text("Accetta lavori")
+        await expect(theirs.get_by_role("button")).to_have_count(0)
+    async with opened(locale="it-IT") as italian:
+        await go(italian, "workers")
+        await expect(italian.get_by_role("button", name="Svuota")).to_be_visible()

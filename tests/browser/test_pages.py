@@ -1,5 +1,6 @@
 """Every page, dark and light, on a desktop and on a phone: accessible, whole, and kept as a picture."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -10,12 +11,13 @@ from playwright.async_api import Page, expect
 
 from dev_run import Dev
 
-from .conftest import SHOTS, Open, ended, go, log_in, submit
+from .conftest import SHOTS, Open, go, log_in
+from .cut_off import what_is_cut_off
+from .furnished import furnish
 
 DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 360, "height": 780}
 GRAVE = {"serious", "critical"}
-CSV = "b25lO3R3bwoxOzIKMzs0Cg=="
 PLACES = {
     "overview": "",
     "jobs": "jobs",
@@ -24,12 +26,16 @@ PLACES = {
     "job-finished": "jobs/{finished}",
     "job-running": "jobs/{running}",
     "job-waiting": "jobs/{waiting}",
+    "job-imported": "jobs/{imported}",
+    "job-wordy": "jobs/{wordy}",
     "job-not-found": "jobs/01a20308-bcf0-745b-bec2-ab29e4cbb7ba",
     "new": "new",
     "new-form": "new?type=import_dovuti",
     "new-json": "new?type=callWebserviceEndpoint",
     "definitions": "definitions",
     "definition": "definitions/nightly",
+    "definition-paused": "definitions/paused",
+    "definition-wordy": "definitions/{definition}",
     "workers": "workers",
     "admin-keys": "admin/keys",
     "admin-tenant": "admin/tenant",
@@ -40,22 +46,7 @@ PLACES = {
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def filled(dev: Dev) -> dict[str, str]:
     """A system with something of everything in it; the ids by what they stand for."""
-    for number in range(12):
-        submit(dev, "sleep", args={"seconds": 0.01, "fail": number % 4 == 0}, labels={"team": "payments"})
-    table = submit(dev, "sleep", args={"seconds": 0, "output_bytes": 200_000}, description="A large output")
-    stored = {"code": "nightly", "type": "echo", "name": "Every night", "schedule": {"cron": "30 2 * * *"}}
-    dev.post("/api/job-definitions", stored)
-    run = dev.post("/api/job-definitions/nightly/execute", {})
-    failed = submit(dev, "sleep", args={"seconds": 0, "fail": True})
-    ids = {
-        "finished": table["id"],
-        "failed": failed["id"],
-        "running": submit(dev, "sleep", args={"seconds": 600, "steps": 600}, description="A long one")["id"],
-        "waiting": submit(dev, run_at="2126-01-01T00:00:00Z")["id"],
-    }
-    for job_id in (table["id"], run["id"], failed["id"]):
-        ended(dev, job_id)
-    return ids
+    return await asyncio.to_thread(furnish, dev)
 
 
 RUN_AXE = """async grave => {
@@ -82,15 +73,14 @@ async def test_every_page_is_accessible_fits_and_is_kept_as_a_picture(
     faults: dict[str, list[Any]] = {}
     async with opened(None, color_scheme=theme, viewport=viewport) as page:
         await page.wait_for_selector("#key")
-        faults["login"] = await grave_findings(page)
+        faults["login"] = await grave_findings(page) + await what_is_cut_off(page)
         await page.screenshot(path=SHOTS / f"login-{device}-{theme}.png")
         await log_in(page, dev.admin_key)
         for name, place in PLACES.items():
             await go(page, place.format(**filled))
             await page.wait_for_load_state("load")
             faults[name] = await grave_findings(page)
-            if (width := await page.evaluate("document.documentElement.scrollWidth")) > viewport["width"]:
-                faults[name].append(f"{width} px wide")
+            faults[name] += await what_is_cut_off(page)
             await page.screenshot(path=SHOTS / f"{name}-{device}-{theme}.png")
     assert {name: found for name, found in faults.items() if found} == {}
 

@@ -84,6 +84,25 @@ async def test_the_search_box_finds_a_job_by_whatever_one_knows_of_it(page: Page
     await page.wait_for_selector(".job-head")
 
 
+async def test_next_fires_are_told_by_the_clock_of_the_schedule_and_by_the_readers(
+    opened: Open, dev: Dev
+) -> None:
+    schedule = {"cron": "30 2 * * *", "timezone": "Asia/Tokyo"}
+    dev.post("/api/job-definitions", {"code": "tokyo", "type": "echo", "schedule": schedule})
+    for zone, for_reader in (("Asia/Kolkata", r"23:00 for you"), ("Asia/Tokyo", r"in \d+ h")):
+        async with opened(timezone_id=zone) as page:
+            await go(page, "definitions/tokyo")
+            panel, fires = page.get_by_role("region", name="Schedule"), page.locator(".fires li")
+            await expect(panel).to_contain_text("By the clock of Asia/Tokyo")
+            await expect(fires).to_have_count(5)
+            await expect(fires.nth(4)).to_contain_text(re.compile(r"^\w{3}, \w{3} \d+(, \d{4})?, 02:30"))
+            await expect(fires.nth(1)).to_contain_text(re.compile(for_reader))
+    async with opened() as page:
+        await go(page, "definitions/tokyo")
+        await page.get_by_role("button", name="Pause").click()
+        await expect(page.locator("h3")).to_have_text("Would fire next, were it not paused")
+
+
 HIDE = """hidden => {
     Object.defineProperty(document, "hidden", {value: Boolean(hidden), configurable: true});
     document.dispatchEvent(new Event("visibilitychange"));

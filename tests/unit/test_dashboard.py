@@ -8,6 +8,8 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
+from service.keys import SETTINGS
+from service.settings import Settings
 from service.web.dashboard import FOLDER, LIBRARIES, build, routes
 from service.web.middleware import edge
 
@@ -94,6 +96,24 @@ async def test_page_and_files_are_served_under_a_strict_policy(aiohttp_client: S
                 assert response.headers.get("Content-Encoding", "identity") == encoding
     for path in (f"{build().digest}/nothing.js", "another/app.js", f"{build().digest}/%2e%2e/viewer.py"):
         assert (await client.get(f"/dashboard/{path}")).status == 404
+
+
+async def test_the_page_names_the_provider_where_people_may_log_in_there(aiohttp_client: StartClient) -> None:
+    own = {"OIDC_ISSUER": "https://login.example.org/realms/city", "OIDC_AUDIENCE": "lavori"}
+    login = {
+        "OIDC_CLIENT_ID": "the-client-id",
+        "OIDC_CLIENT_SECRET": "hush-hush-hush",
+        "LAVORI_PUBLIC_URL": "https://lavori.example.org",
+    }
+    for environ, told in (({}, ""), (own, ""), (own | login, "login.example.org")):
+        app = web.Application(middlewares=[edge])
+        app[SETTINGS] = Settings.from_environ(environ)
+        app.add_routes(routes)
+        async with (await aiohttp_client(app)).get("/") as response:
+            page = await response.text()
+        assert f'<body data-provider="{told}">' in page
+        assert "hush" not in page
+        assert "the-client-id" not in page
 
 
 def test_the_digest_is_of_every_file(tmp_path: Path) -> None:

@@ -26,11 +26,11 @@ export function duration(seconds) {
   if (whole < 10) return `${decimal().format(whole)} s`;
   if (whole < 60) return `${Math.round(whole)} s`;
   const total = Math.round(whole);
-  if (total < 3600) return `${Math.floor(total / 60)} min ${two(total % 60)} s`;
-  if (total < 86400) return `${Math.floor(total / 3600)} h ${two(Math.floor((total % 3600) / 60))} min`;
-  return `${Math.floor(total / 86400)} ${t("days")} ${Math.floor((total % 86400) / 3600)} h`;
+  if (total < 3600) return `${Math.floor(total / 60)} min${rest(total % 60, "s")}`;
+  if (total < 86400) return `${Math.floor(total / 3600)} h${rest(Math.floor((total % 3600) / 60), "min")}`;
+  return `${Math.floor(total / 86400)} ${t("days")}${rest(Math.floor((total % 86400) / 3600), "h")}`;
 }
-const two = (value) => String(value).padStart(2, "0");
+const rest = (value, unit) => (value ? ` ${String(value).padStart(unit === "h" ? 1 : 2, "0")} ${unit}` : "");
 
 export const between = (from, to) => (Date.parse(to) - Date.parse(from)) / 1000;
 

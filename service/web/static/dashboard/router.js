@@ -8,6 +8,9 @@ window.addEventListener("hashchange", () => (here.value = read()));
 export const path = computed(() => here.value.split("?")[0].split("/").filter(Boolean).map(decodeURIComponent));
 export const params = computed(() => new URLSearchParams(here.value.split("?")[1] || ""));
 
+// Where we are as one text, for a login that leads back here; one that is too long to be kept begins anew.
+export const place = () => (here.value.length < 1000 ? `/${here.value}` : "/");
+
 export function link(parts, query) {
   const words = new URLSearchParams();
   for (const [name, value] of query instanceof URLSearchParams ? query : Object.entries(query || {})) {

@@ -34,6 +34,7 @@ export function Definition({ code }) {
     setEdits(false);
     tell(t("saved"));
   };
+  if (!answer.data) return html`<${Page} title=${code} crumbs=${crumbs}><div class="panel"><${Answered} answer=${answer} /></div><//>`;
   return html`<${Answered} answer=${answer}>${(one) => edits ? html`
     <${Page} title=${one.name || one.code} crumbs=${crumbs}>
       <${Answered} answer=${types}>${(data) => html`<${DefinitionForm} types=${data.job_types} model=${one} onSave=${save} onCancel=${() => setEdits(false)} />`}<//><//>`
@@ -65,7 +66,7 @@ function Shown({ one, crumbs, answer, onEdit }) {
         <div>
           <${Panel} title=${t("schedule")}><p>${one.schedule && !one.schedule.enabled && html`<span class="label warn">${t("paused")}</span> `}<${ScheduleWords} schedule=${one.schedule} /></p>
             ${one.schedule && html`<p class="muted">${t(`misfire_${one.schedule.misfire}`)} ${t(`overlap_${one.schedule.overlap}`)}</p>
-              <h3>${t("next_fires")}</h3><${NextFires} schedule=${one.schedule} />`}<//>
+              <${NextFires} schedule=${one.schedule} />`}<//>
           <${Panel} title=${t("details")}><dl class="details">${facts.map(([name, value]) => html`<div key=${name}><dt>${t(name)}</dt><dd>${value}</dd></div>`)}</dl><//>
         </div>
       </div>

@@ -25,9 +25,9 @@ const Row = ({ one, onChange }) => html`
   <section class="panel definition" aria-label=${one.code}>
     <div class="definition-main">
       <h2><a href=${link(["definitions", one.code])}>${one.name || one.code}</a></h2>
-      <p class="muted"><code>${one.code}</code> · ${one.type}</p>
+      <p class="muted wrap">${one.name !== one.code && html`<code>${one.code}</code> · `}${one.type}</p>
       <p>${one.schedule && !one.schedule.enabled && html`<span class="label warn">${t("paused")}</span> `}<${ScheduleWords} schedule=${one.schedule} /></p>
-      ${one.schedule?.next_run_at && html`<p class="muted">${t("next")} <${When} time=${one.schedule.next_run_at} relative /></p>`}
+      ${one.schedule?.next_run_at && html`<p class="muted">${t("next")} <${When} time=${one.schedule.next_run_at} /> · <${When} time=${one.schedule.next_run_at} relative /></p>`}
     </div>
     <${LastRuns} code=${one.code} seconds="15" />
     <div class="actions"><${DefinitionActions} one=${one} onChange=${onChange} /></div>

@@ -8,6 +8,7 @@ import { JobActions } from "../parts/job_actions.js";
 import { Details } from "../parts/job_details.js";
 import { Explain } from "../parts/explain.js";
 import { Messages } from "../parts/messages.js";
+import { Notices } from "../parts/notices.js";
 import { Output, Outputs } from "../parts/outputs.js";
 import { Request } from "../parts/request.js";
 import { Timeline } from "../parts/timeline.js";
@@ -53,9 +54,9 @@ export function Job({ id }) {
     last.current = mark;
   }, [mark]);
   const crumbs = html`<a href=${link(["jobs"])}>${t("nav_jobs")}</a>`;
-  if (first.error) return html`<${Page} title=${t("job")} crumbs=${crumbs}><${Failure} error=${first.error} again=${first.again} /><//>`;
+  if (first.error) return html`<${Page} title=${t("job")} crumbs=${crumbs}><div class="panel"><${Failure} error=${first.error} again=${first.again} /></div><//>`;
   if (!job) return html`<${Page} title=${t("job")} crumbs=${crumbs}><${Loading} /><//>`;
-  if (gone) return html`<${Page} title=${t("job")} crumbs=${crumbs}><${Failure} error=${{ status: 404, message: t("job_gone") }} /><//>`;
+  if (gone) return html`<${Page} title=${t("job")} crumbs=${crumbs}><div class="panel"><${Failure} error=${{ status: 404, message: t("job_gone") }} /></div><//>`;
   const reload = async () => setJob(await get(`api/jobs/${id}`));
   return html`
     <${Page} crumbs=${crumbs} name=${`${job.type} #${job.number} ${t(`status_${job.status}`)}`}
@@ -68,6 +69,7 @@ export function Job({ id }) {
           <${Outcome} job=${job} messages=${messages} />
           ${job.outputs.length > 0 && html`<${Outputs} job=${job} />`}
           <${Messages} id=${id} messages=${messages} live=${job.status === "running"} />
+          <${Notices} key=${`${job.run}.${TERMINAL.has(job.status)}`} job=${job} mayResend=${mine(job)} />
           <${Request} job=${job} />
         </div>
         <div>

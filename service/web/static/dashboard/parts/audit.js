@@ -33,12 +33,12 @@ export function Audit() {
       <select aria-label=${t("kind")} onChange=${set("object_type")}><option value="">${t("all_kinds")}</option>${KINDS.map((kind) => html`<option key=${kind} value=${kind}>${kind}</option>`)}</select>
     </div>
     <${Panel} flush><${Answered} answer=${first} rows="6">${(data) => data.audit.length ? html`
-      <div class="scroll" tabindex="0" role="region" aria-label=${t("tab_audit")}><table class="plain-table audit">
+      <div class="scroll" tabindex="0" role="region" aria-label=${t("tab_audit")}><table class="plain-table audit stack">
         <thead><tr><th>${t("when")}</th><th>${t("by")}</th><th>${t("what")}</th><th>${t("changes")}</th><th>${t("from_where")}</th></tr></thead>
         <tbody>${[...data.audit, ...more.rows].map((row) => html`
-          <tr key=${String(row.id)}><td><${When} time=${row.at} /></td><td>${row.principal}</td>
-            <td><b>${row.action}</b> ${row.object_type} ${subject(row)}</td>
-            <td class="mono changes"><${Changes} changes=${row.changes} /></td><td class="muted">${row.address || ""}</td></tr>`)}</tbody></table></div>
+          <tr key=${String(row.id)}><td data-label=${t("when")}><${When} time=${row.at} /></td><td data-label=${t("by")}>${row.principal}</td>
+            <td data-label=${t("what")}><b>${row.action}</b> ${row.object_type} ${subject(row)}</td>
+            <td class="mono changes" data-label=${t("changes")}><${Changes} changes=${row.changes} /></td><td class="muted" data-label=${t("from_where")}>${row.address || ""}</td></tr>`)}</tbody></table></div>
       ${next && html`<div class="more"><button class="button" onClick=${onMore}>${t("load_more")}</button></div>`}`
       : html`<${Empty} title=${t("no_match")} />`}<//><//>`;
 }

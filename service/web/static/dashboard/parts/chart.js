@@ -9,21 +9,25 @@ dark.addEventListener("change", (event) => (theme.value = event.matches));
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const FEW = 24; // values, below which each is marked
 const FORMATS = { count, seconds: duration };
+// Steps of an axis of seconds that are read as such: halves of a minute, not thousands of seconds.
+const STEPS = [...[1, 2, 5].flatMap((one) => [one / 1000, one / 100, one / 10, one]).sort((a, b) => a - b),
+  10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 432_000, 864_000];
 
-const axis = (format) => ({
+const axis = (format, unit) => ({
   stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false },
-  font: "11px system-ui, sans-serif", size: format ? 56 : 24, gap: 4,
+  font: "11px system-ui, sans-serif", size: format ? (_, values) => 16 + 7 * Math.max(5, ...(values || []).map((one) => one.length)) : 24, gap: 4,
+  ...(unit === "seconds" && { incrs: STEPS }),
   ...(format && { values: (_, values) => values.map((value) => (value === null ? "" : format(value))) }),
 });
 
-function options(box, series, kind, format, onCursor) {
+function options(box, series, kind, unit, onCursor) {
   return {
     width: box.clientWidth, height: 132, padding: [8, 20, 0, 0], legend: { show: false },
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
     scales: { y: { range: (_, __, most) => [0, most ? most * 1.08 : 1] } },
     axes: [
       { ...axis(), space: 64, values: (_, times) => times.map((time) => clock(time, times)) },
-      { ...axis(format), space: 32 },
+      { ...axis(FORMATS[unit], unit), space: 32 },
     ],
     series: [{}, ...series.map((one) => ({
       label: one.label, stroke: colour(one.colour), width: 1.5, points: { show: kind === "line" && one.values.filter((value) => value !== null).length < FEW, size: 6, fill: colour(one.colour) }, spanGaps: true,
@@ -48,7 +52,7 @@ export function Chart({ title, times, series, unit = "count", kind = "line" }) {
   const format = FORMATS[unit];
   const data = [times, ...series.map((one) => one.values)];
   useEffect(() => {
-    plot.current = new UPlot(options(box.current, series, kind, format, setAt), data, box.current);
+    plot.current = new UPlot(options(box.current, series, kind, unit, setAt), data, box.current);
     const watcher = new ResizeObserver(() => plot.current.setSize({ width: box.current.clientWidth, height: 132 }));
     watcher.observe(box.current);
     return () => (watcher.disconnect(), plot.current.destroy());

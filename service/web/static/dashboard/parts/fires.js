@@ -1,7 +1,9 @@
 import { html, useEffect, useState } from "../lib.js";
 import { post } from "../api.js";
-import { exact } from "../format.js";
+import { exact, moment } from "../format.js";
 import { language, t } from "../i18n.js";
+import { Loading } from "./states.js";
+import { When } from "./when.js";
 
 const MEMBERS = ["cron", "timezone", "enabled", "misfire", "overlap", "dst_gap", "dst_fold", "jitter_seconds", "start_at", "end_at"];
 
@@ -24,16 +26,29 @@ export function NextFires({ schedule, count = 5, onFault }) {
     }, 250);
     return () => ((late = true), clearTimeout(timer));
   }, [key, count]);
-  if (!fires) return html`<p class="muted">…</p>`;
-  if (!fires.length) return html`<p class="muted">${t("no_fires")}</p>`;
-  return html`<ol class="fires">${fires.map((one) => html`
-    <li key=${one.at}><time dateTime=${one.at} title=${exact(one.at)}>${shown(one.local)}</time>
-      ${one.policy !== "normal" && html`<span class="label">${t(`policy_${one.policy}`)}</span>`}</li>`)}</ol>`;
+  const zone = schedule.timezone || "UTC";
+  return html`
+    <h3>${t(schedule.enabled === false ? "next_fires_paused" : "next_fires")}</h3>
+    ${!fires ? html`<${Loading} rows="3" />` : !fires.length ? html`<p class="muted">${t("no_fires")}</p>` : html`
+      <p class="muted">${t("clock_of", { zone })}</p>
+      <ol class="fires">${fires.map((one) => html`
+        <li key=${one.at}><time dateTime=${one.at} title=${exact(one.at)}>${shown(one.local)}</time>
+          ${one.policy !== "normal" && html`<span class="label">${t(`policy_${one.policy}`)}</span>`}
+          <span class="muted">${isHere(one) ? html`<${When} time=${one.at} relative />` : t("your_time", { time: moment(one.at, { seconds: false }) })}</span></li>`)}</ol>`}`;
 }
 
-// What the schedule's own clock shows, whatever the reader's does: the offset is kept beside it.
+const LOCAL = /^(\S+?)T(\d\d:\d\d)\S*?(?:([+-])(\d\d):(\d\d)|Z)$/;
+
+// What the schedule's own clock shows, whatever the reader's does.
 function shown(local) {
-  const [, date, time, offset] = /^(\S+?)T(\d\d:\d\d(?::\d\d)?)[\d.]*(.*)$/.exec(local);
-  const day = new Date(`${date}T00:00:00Z`).toLocaleDateString(language.value, { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" });
-  return `${day} ${time.slice(0, 5)} ${offset === "+00:00" || offset === "Z" ? "UTC" : offset}`;
+  const [, date, time] = LOCAL.exec(local);
+  const year = date.slice(0, 4) === String(new Date().getFullYear()) ? undefined : "numeric";
+  const day = new Date(`${date}T00:00:00Z`).toLocaleDateString(language.value, { weekday: "short", day: "numeric", month: "short", year, timeZone: "UTC" });
+  return `${day}, ${time}`;
+}
+
+// Whether the reader's clock shows the same then.
+function isHere({ at, local }) {
+  const [, , , sign, hours, minutes] = LOCAL.exec(local);
+  return -new Date(at).getTimezoneOffset() === (sign ? Number(`${sign}1`) * (Number(hours) * 60 + Number(minutes)) : 0);
 }

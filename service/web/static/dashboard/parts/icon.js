@@ -21,6 +21,7 @@ const PATHS = {
   alert: "M12 4l9 16H3zM12 10v4M12 17h.01",
   next: "M9 5l7 7-7 7",
   out: "M14 4h5v16h-5M10 8l-4 4 4 4M6 12h9",
+  mail: "M4 6h16v12H4zM4 7l8 6 8-6",
   clock: "M12 4a8 8 0 1 1 0 16 8 8 0 0 1 0-16zM12 8v4l3 2",
 };
 

@@ -38,13 +38,13 @@ export function Keys() {
   return html`
     <${Panel} title=${t("tab_keys")} flush actions=${may("keys") && html`<button class="button primary" onClick=${() => setMaking(true)}>${t("new_key")}</button>`}>
       <${Answered} answer=${keys}>${(data) => html`
-        <div class="scroll" tabindex="0" role="region" aria-label=${t("tab_keys")}><table class="plain-table">
+        <div class="scroll" tabindex="0" role="region" aria-label=${t("tab_keys")}><table class="plain-table stack">
           <thead><tr><th>${t("name")}</th><th>${t("principal")}</th><th>${t("roles")}</th><th>${t("last_used")}</th><th>${t("expires")}</th><th><span class="hidden">${t("actions")}</span></th></tr></thead>
           <tbody>${data.keys.map((key) => html`
-            <tr key=${key.id}><td><b>${key.name}</b>${own(key) && html` <span class="label">${t("this_one")}</span>`}</td><td>${key.principal}</td>
-              <td>${[...key.roles, ...key.grants].map((one) => html`<span class="label" key=${one}>${one}</span>`)}</td>
-              <td>${key.last_used_at ? html`<${When} time=${key.last_used_at} relative />` : html`<span class="muted">${t("never")}</span>`}</td>
-              <td>${key.expires_at ? html`<${When} time=${key.expires_at} relative />` : html`<span class="muted">${t("never")}</span>`}</td>
+            <tr key=${key.id}><td><b>${key.name}</b>${own(key) && html` <span class="label">${t("this_one")}</span>`}</td><td data-label=${t("principal")}>${key.principal}</td>
+              <td data-label=${t("roles")}>${[...key.roles, ...key.grants].map((one) => html`<span class="label" key=${one}>${one}</span>`)}</td>
+              <td data-label=${t("last_used")}>${key.last_used_at ? html`<${When} time=${key.last_used_at} relative />` : html`<span class="muted">${t("never")}</span>`}</td>
+              <td data-label=${t("expires")}>${key.expires_at ? html`<${When} time=${key.expires_at} relative />` : html`<span class="muted">${t("never")}</span>`}</td>
               <td class="end"><button class="button" onClick=${() => rotate(key)}>${t("rotate")}</button> <button class="button danger" onClick=${() => revoke(key)}>${t("revoke")}</button></td></tr>`)}</tbody>
         </table></div>`}<//>
     <//>

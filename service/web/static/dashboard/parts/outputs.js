@@ -18,7 +18,7 @@ export function Output({ text }) {
     value = undefined;
   }
   const object = value && typeof value === "object";
-  const flat = object && !Array.isArray(value) && Object.keys(value).length <= 8 && Object.values(value).every((one) => one === null || ["number", "boolean"].includes(typeof one));
+  const flat = object && !Array.isArray(value) && Object.keys(value).length > 0 && Object.keys(value).length <= 8 && Object.values(value).every((one) => one === null || ["number", "boolean"].includes(typeof one));
   return html`<${Panel} title=${t("output")}>${flat
     ? html`<dl class="figures">${Object.entries(value).map(([name, one]) => html`<div key=${name}><dt>${name}</dt><dd class="num">${String(one)}</dd></div>`)}</dl>`
     : object ? html`<${Json} value=${value} />` : html`<${Code} text=${text} />`}<//>`;

@@ -34,7 +34,6 @@ export function ScheduleForm({ schedule, onChange, errors }) {
         ${field("misfire", { enum: ["skip", "once", "all"], default: "once", description: t("misfire_hint") })}
         ${field("overlap", { enum: ["allow", "skip", "wait"], default: "allow", description: t("overlap_hint") })}
         ${field("jitter_seconds", { type: "integer" })}</details>
-      <h3>${t("next_fires")}</h3>
       ${schedule.cron ? html`<${NextFires} schedule=${schedule} onFault=${setWrong} />` : html`<p class="muted">${t("no_fires")}</p>`}
       <button type="button" class="plain link" onClick=${() => onChange(null)}>${t("no_schedule_wanted")}</button>
     </fieldset>`;

@@ -1,6 +1,6 @@
 import { html, useEffect, useState } from "../lib.js";
 import { me, patch } from "../api.js";
-import { bytes, count } from "../format.js";
+import { bytes, count, duration } from "../format.js";
 import { t } from "../i18n.js";
 import { useAnswer } from "../live.js";
 import { Field } from "./field.js";
@@ -34,14 +34,14 @@ function Form({ tenant, used, onSave }) {
   };
   const errors = fault?.errors || [];
   const number = (group, name) => html`<${Field} key=${name} name=${name} root=${{}} errors=${errors} at=${`#/${group}/${name}`} value=${value[group][name] ?? undefined}
-    schema=${{ type: "integer", title: t(`${group}_${name}`), description: group === "caps" ? usedText(name, used) : undefined }} onChange=${inside(group, name)} />`;
+    schema=${{ type: "integer", title: t(`${group}_${name}`), examples: [t(`no_${group}`)], description: group === "caps" ? usedText(name, used) : undefined }} onChange=${inside(group, name)} />`;
   return html`
     <form class="job-form wide" onSubmit=${save}>
       <div class="columns">
         <${Panel} title=${t("caps")}><p class="muted">${t("caps_hint")}</p>${CAPS.map((name) => number("caps", name))}<//>
         <${Panel} title=${t("retention")}><p class="muted">${t("retention_hint")}</p>${RETENTION.map((name) => number("retention", name))}
           <${Field} name="name" schema=${{ type: "string", title: t("tenant_name"), maxLength: 200 }} root=${{}} value=${value.name} errors=${errors} at="#/name" required onChange=${(name) => setValue({ ...value, name })} />
-          <${Field} name="link" schema=${{ type: "integer", title: t("link_lifetime") }} root=${{}} value=${value.link_lifetime_seconds} errors=${errors} at="#/link_lifetime_seconds"
+          <${Field} name="link" schema=${{ type: "integer", title: t("link_lifetime"), description: Number(value.link_lifetime_seconds) > 0 ? duration(Number(value.link_lifetime_seconds)) : undefined }} root=${{}} value=${value.link_lifetime_seconds} errors=${errors} at="#/link_lifetime_seconds"
             onChange=${(next) => setValue({ ...value, link_lifetime_seconds: next ?? null })} /><//>
       </div>
       ${fault && !errors.length && html`<p class="fault" role="alert">${why(fault)}</p>`}
