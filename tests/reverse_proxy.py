@@ -18,7 +18,7 @@ daemon off;
 pid {home}/pid;
 error_log {home}/error.log;
 {user}
-events {{ worker_connections 1024; }}
+events {{ worker_connections 4096; }}
 http {{
     access_log {home}/access.log;
     client_body_temp_path {home}/bodies; proxy_temp_path {home}/proxied; fastcgi_temp_path {home}/f;
@@ -30,7 +30,17 @@ http {{
 
 @asynccontextmanager
 async def nginx_before(home: Path, *ports: int) -> AsyncIterator[ClientSession]:
-    """A client of nginx before these ports. Of the file only names are changed: hosts, certificates and folders."""
+    """A client of nginx before these ports."""
+    async with (
+        nginx(home, *ports) as url,
+        ClientSession(url, headers={"Authorization": f"Bearer {ADMIN_KEY}"}) as session,
+    ):
+        yield session
+
+
+@asynccontextmanager
+async def nginx(home: Path, *ports: int) -> AsyncIterator[str]:
+    """The address of nginx before these ports. Of the file only names are changed: hosts, certificates and folders."""
     home.mkdir()
     program, port = debian_program("nginx"), free_port()
     server = (DEPLOY / "nginx.conf").read_text()
@@ -45,14 +55,11 @@ async def nginx_before(home: Path, *ports: int) -> AsyncIterator[ClientSession]:
     command = [str(program.path), "-p", str(home), "-c", str(config), "-e", str(home / "error.log")]
     running = await asyncio.create_subprocess_exec(*command, env=program.environ)
     try:
-        async with ClientSession(
-            f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {ADMIN_KEY}"}
-        ) as session:
-            async with asyncio.timeout(10):
-                while not (home / "pid").exists():
-                    assert running.returncode is None, (home / "error.log").read_text()
-                    await asyncio.sleep(0.02)
-            yield session
+        async with asyncio.timeout(10):
+            while not (home / "pid").exists():
+                assert running.returncode is None, (home / "error.log").read_text()
+                await asyncio.sleep(0.02)
+        yield f"http://127.0.0.1:{port}"
     finally:
         running.terminate()
         await running.wait()

@@ -15,11 +15,10 @@ from service.errors import Unavailable
 from service.jobs.jobtype import JobTypesError
 from service.keys import DRAINING
 from service.settings import REQUIRED_OUTSIDE_DEV, Settings, SettingsError
+from service.web.connection_draining import drain_connections
 from service.web.guard import GuardedRunner, guarding
 
 HANDLER_SECONDS = 30.0  # how long requests that are under way may take once we are told to stop
-LINGER_SECONDS = 2.0  # how long connections that are kept alive may go on before that
-LINGER_POLL_SECONDS = 0.05
 BACKLOG = 1024
 
 
@@ -57,19 +56,6 @@ async def serve(app: web.Application, settings: Settings, *, shared: bool) -> No
         async with guarding(runner):
             await stopping.wait()
             app[DRAINING].set()
-            await linger(runner)
+            await drain_connections(runner)
     finally:
         await runner.cleanup()
-
-
-async def linger(runner: web.AppRunner) -> None:
-    """Stay for those who are connected: they are told to leave by `Connection: close`, and that we are not ready.
-
-    Who closes at once cuts off the request that is just coming in over a connection kept alive. It ends with the last
-    connection, or when the time is over, because some are idle.
-    """
-    assert runner.server is not None  # noqa: S101 - it has been set up
-    loop = asyncio.get_running_loop()
-    until = loop.time() + LINGER_SECONDS
-    while runner.server.connections and loop.time() < until:  # noqa: ASYNC110 - aiohttp has no such event
-        await asyncio.sleep(LINGER_POLL_SECONDS)

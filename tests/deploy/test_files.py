@@ -16,9 +16,10 @@ from aiohttp.test_utils import TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.app import create_app
-from service.cli.serve import HANDLER_SECONDS, LINGER_SECONDS
+from service.cli.serve import HANDLER_SECONDS
 from service.jobs.jobtype import load_job_types
 from service.settings import DEFAULTS, Settings, SettingsError
+from service.web.connection_draining import DRAINING_SECONDS
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -71,10 +72,10 @@ def test_what_is_told_to_stop_has_the_time_that_it_takes() -> None:
     times = {name: pod.get("terminationGracePeriodSeconds") for name, pod, _ in pods()}
     (api,) = (container for name, _, container in pods() if name == "lavori-api")
     leaving = api["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert times["lavori-api"] > leaving + LINGER_SECONDS + HANDLER_SECONDS
+    assert times["lavori-api"] > leaving + DRAINING_SECONDS + HANDLER_SECONDS
     assert times["lavori-worker"] > float(config["LAVORI_DRAIN_SECONDS"])
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
-    assert int(compose["api-1"]["stop_grace_period"].removesuffix("s")) > LINGER_SECONDS + HANDLER_SECONDS
+    assert int(compose["api-1"]["stop_grace_period"].removesuffix("s")) > DRAINING_SECONDS + HANDLER_SECONDS
     assert int(compose["worker"]["stop_grace_period"].removesuffix("s")) > float(
         DEFAULTS["LAVORI_DRAIN_SECONDS"]
     )

@@ -17,6 +17,7 @@ from service.jobs.jobtype import load_job_types
 from service.settings import Settings
 
 
+@pytest.mark.usefixtures("invariants")
 @pytest.mark.fault(
     "F19", "SIGTERM of one of two API processes behind nginx, under submits, reads and long polls"
 )
