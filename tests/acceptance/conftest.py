@@ -27,14 +27,6 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def own_redis(tmp_path: Path) -> AsyncIterator[OwnRedis]:
-    """A Redis that may be stopped."""
-    made = await OwnRedis.under(tmp_path)
-    yield made
-    made.stop()
-
-
-@pytest.fixture
 def on_own_redis(settings: Settings, own_redis: OwnRedis) -> Settings:
     """Settings of a system on that Redis."""
     return replace(settings, redis_url=own_redis.url)

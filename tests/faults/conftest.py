@@ -1,13 +1,11 @@
 """Systems that may be broken: leases and sweeps short enough to be watched."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from configured import BRISK, settings_on
 from service.settings import Settings
-from worker_process import OwnRedis
 
 
 @pytest.fixture
@@ -19,11 +17,3 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
         tmp_path,
         BRISK | {"LAVORI_DRAIN_SECONDS": "2", "LAVORI_WORKER_CONCURRENCY": "20"},
     )
-
-
-@pytest.fixture
-async def own_redis(tmp_path: Path) -> AsyncIterator[OwnRedis]:
-    """A Redis that may be stopped."""
-    made = await OwnRedis.under(tmp_path)
-    yield made
-    made.stop()
