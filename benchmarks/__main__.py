@@ -15,11 +15,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-import uvloop
-
 from benchmarks import batches, download, drain, export_dovuti, http, idle, import_dovuti, latency, waiting
 from benchmarks.figures import RESULTS, ROOT, Figure, commit, surroundings, table
 from benchmarks.peers import measure as peers
+from benchmarks.system import run_or_end
 
 Measure = Callable[[argparse.Namespace], Coroutine[Any, Any, list[Figure]]]
 MEASURES: dict[str, tuple[str, Measure]] = {
@@ -45,7 +44,7 @@ def main() -> None:
     for name in asked.names:
         title, measure = MEASURES[name]
         print(f"measuring: {name}", file=sys.stderr)
-        figures = uvloop.run(measure(asked))
+        figures = run_or_end(measure(asked))
         parts.append(table(title, figures))
         found[name] = {"title": title, "figures": [asdict(figure) for figure in figures]}
         print(parts[-1])

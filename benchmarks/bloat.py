@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import uvloop
 
 from benchmarks.figures import RESULTS, commit, surroundings
-from benchmarks.system import running_system
+from benchmarks.system import run_or_end, running_system
 
 JOB = {"type": "sleep", "args": {"seconds": 1, "steps": 3}}
 EVERY_SECONDS = 30
@@ -77,7 +76,7 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=50, help="jobs a second (50)")
     asked = parser.parse_args()
     facts = surroundings()
-    samples = uvloop.run(run(asked.minutes, asked.rate))
+    samples = run_or_end(run(asked.minutes, asked.rate))
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{commit()}-bloat.json"
     path.write_text(json.dumps({"facts": facts, "rate": asked.rate, "samples": samples}, indent=1) + "\n")

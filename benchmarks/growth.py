@@ -22,14 +22,13 @@ from pathlib import Path
 
 import asyncpg
 import orjson
-import uvloop
 from aiohttp import ClientSession
 
 from benchmarks import wrk
 from benchmarks.figures import RESULTS, Figure, commit, ratio, surroundings, table
 from benchmarks.growth_fill import RECENT, fill
 from benchmarks.request import JOB
-from benchmarks.system import KEY, answering, process, settings_of
+from benchmarks.system import KEY, answering, process, run_or_end, settings_of
 from service.db.migrate import migrate
 from service.dev.embedded import embedded_servers
 from service.dev.ports import free_port
@@ -201,7 +200,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="lavori-bench-") as folder:
         data = (asked.data or Path(folder)).absolute()
         data.mkdir(parents=True, exist_ok=True)
-        found = uvloop.run(measure(asked, data))
+        found = run_or_end(measure(asked, data))
     title = "Growth"
     shown = f"# Measured\n\n{facts}\n{table(title, found)}"
     print(shown)

@@ -5,20 +5,52 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
+import uvloop
 from aiohttp import ClientError, ClientSession
 
 from service.db.migrate import migrate
 from service.dev.embedded import Servers, embedded_servers
 from service.dev.ports import free_port
 
+T = TypeVar("T")
+
 KEY = "an-admin-key-for-measuring"
 START_SECONDS = 20
 STOP_SECONDS = 45
+
+
+def run_or_end(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end. SIGTERM cancels it, so that what it has started ends first; then raises SystemExit."""
+
+    async def ending() -> T:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await work
+
+    try:
+        return uvloop.run(ending())
+    except asyncio.CancelledError:
+        raise SystemExit(128 + signal.SIGTERM) from None
+
+
+async def output_of(*command: str, cwd: Path | None = None, errors: int | None = None) -> tuple[bytes, int]:
+    """Run a program to its end: what it has written, and its exit status. Cancelled, it ends what it has started."""
+    running = await asyncio.create_subprocess_exec(
+        *command, cwd=cwd, stdout=asyncio.subprocess.PIPE, stderr=errors, start_new_session=True
+    )
+    try:
+        written, _ = await running.communicate()
+        return written, await running.wait()
+    finally:
+        if running.returncode is None:
+            os.killpg(running.pid, signal.SIGKILL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """wrk, the load generator: a compiled program in a process of its own, with requests made up before it begins."""
 
-import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from benchmarks.system import output_of
 
 CONNECTIONS = 64
 HEAD = """
@@ -109,7 +110,7 @@ async def submit(asked: Asked, count: int, idle: str) -> list[str]:
 async def _wrk(asked: Asked, script: str, seconds: int, connections: int) -> str:
     path = asked.folder / "script.lua"
     path.write_text(script)
-    wrk = await asyncio.create_subprocess_exec(
+    written, _ = await output_of(
         *(
             "wrk",
             "-t1",
@@ -122,6 +123,5 @@ async def _wrk(asked: Asked, script: str, seconds: int, connections: int) -> str
             str(path),
         ),
         asked.url,
-        stdout=asyncio.subprocess.PIPE,
     )
-    return (await wrk.communicate())[0].decode()
+    return written.decode()

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.figures import ROOT
+from benchmarks.system import output_of
 
 HERE = Path(__file__).parent
 PYTHON_FOLDER, NODE_FOLDER = HERE / "python", HERE / "node"
@@ -56,12 +57,7 @@ async def node() -> str:
 
 
 async def _run(*command: str, cwd: Path | None = None) -> None:
-    running = await asyncio.create_subprocess_exec(
-        *command, cwd=cwd, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    said, _ = await running.communicate()
-    if running.returncode:
-        sys.stderr.write(said.decode(errors="replace"))
-        raise Absent(
-            f"its packages could not be installed ({Path(command[0]).name} ended with {running.returncode})"
-        )
+    written, status = await output_of(*command, cwd=cwd, errors=asyncio.subprocess.STDOUT)
+    if status:
+        sys.stderr.write(written.decode(errors="replace"))
+        raise Absent(f"its packages could not be installed ({Path(command[0]).name} ended with {status})")
