@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -160,3 +160,25 @@ async def events(response: ClientResponse) -> AsyncIterator[Event]:
             if data:
                 yield Event(name, last_id, orjson.loads(data))
             name, data = "", b""
+
+
+async def follow(api: ClientSession, path: str, is_last: Callable[[Event], bool], told: list[Event]) -> int:
+    """Read a stream until an event is the last one, and come back with Last-Event-ID whenever it ends before that.
+
+    Answers how often it did not end but break off.
+    """
+    last: int | None = None
+    broken = 0
+    while not told or not is_last(told[-1]):
+        headers = {} if last is None else {"Last-Event-ID": str(last)}
+        try:
+            async with api.get(path, headers=headers) as response:
+                async for event in events(response):
+                    last = event.id or last
+                    told.append(event)
+                    if is_last(event):
+                        return broken
+        except (ClientError, OSError):
+            broken += 1
+            await asyncio.sleep(0.05)
+    return broken

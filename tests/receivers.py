@@ -70,11 +70,12 @@ class WebhookReceiver:
 
 
 @asynccontextmanager
-async def webhook_receiver() -> AsyncIterator[WebhookReceiver]:
+async def webhook_receiver(port: int | None = None) -> AsyncIterator[WebhookReceiver]:
+    """A receiver at a port of its own choice, or at this one."""
     receiver = WebhookReceiver()
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_route("*", "/{path:.*}", receiver.handle)
-    async with TestServer(app) as server:
+    async with TestServer(app, port=port) as server:
         assert server.port is not None
         receiver.port = server.port
         yield receiver

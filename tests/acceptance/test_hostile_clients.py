@@ -55,9 +55,15 @@ async def p99_of_polls(client: ClientSession, path: str, seconds: float) -> floa
     return sorted(took)[int(len(took) * 0.99)]
 
 
-@pytest.mark.fault("F31", "300 half-sent requests beside an honest client")
+@pytest.mark.usefixtures("invariants")
+@pytest.mark.fault(
+    "F31",
+    "{sockets} half-sent requests beside an honest client, whose p99 stays below twice that of before and {slack} ms",
+    sockets=(300, 2_000),
+    slack=(200, 0),  # where others use the machine too, one turn of theirs is more than the whole p99
+)
 async def test_who_does_not_finish_a_request_is_hung_up_on_and_costs_others_nothing(
-    settings: Settings, process: ApiProcess
+    settings: Settings, process: ApiProcess, sockets: int, slack: int
 ) -> None:
     halves = [
         b"",
@@ -70,13 +76,14 @@ async def test_who_does_not_finish_a_request_is_hung_up_on_and_costs_others_noth
         path = f"/api/jobs/{made.body['id']}"
         usual = await p99_of_polls(client, path, 2)
         began = time.monotonic()
-        slow = await asyncio.gather(*(connect(process, halves[n % 3]) for n in range(300)))
+        slow = await asyncio.gather(*(connect(process, halves[n % 3]) for n in range(sockets)))
         dripping = asyncio.create_task(drip(slow[1][1]))
         kept_reader, kept = await connect(process, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
         await kept_reader.readuntil(b'{"status":"ok"}')
         waiting = asyncio.create_task(ask(client, "GET", f"{path}?wait=14"))
         uploading = asyncio.create_task(upload_slowly(settings, process))
-        assert await p99_of_polls(client, path, 8) < 2 * usual + 0.2
+        took = await p99_of_polls(client, path, 11)  # they are hung up on meanwhile
+        assert took < 2 * usual + slack / 1_000, f"{took * 1_000:.1f} ms instead of {usual * 1_000:.1f} ms"
         for reader, _ in slow:
             async with asyncio.timeout(6):
                 with suppress(ConnectionError):
@@ -123,6 +130,7 @@ async def refusal_of(
             data = piece(sent)
             writer.write(b"%x\r\n%s\r\n" % (len(data), data))
             await writer.drain()
+            await asyncio.sleep(0)  # a drain that need not wait would never let the answer be seen
             sent += len(data)
     async with asyncio.timeout(10):
         status = await answer
@@ -130,6 +138,7 @@ async def refusal_of(
     return status, sent
 
 
+@pytest.mark.usefixtures("invariants")
 @pytest.mark.fault("F32", "bodies without end, against their limit and memory")
 async def test_a_body_without_end_is_refused_at_its_limit_in_little_memory(
     settings: Settings, process: ApiProcess
@@ -147,6 +156,7 @@ async def test_a_body_without_end_is_refused_at_its_limit_in_little_memory(
     assert process.memory - before < ALLOWED, f"{(process.memory - before) / MIB:.0f} MiB more"
 
 
+@pytest.mark.usefixtures("invariants")
 @pytest.mark.fault("F32", "JSON that is too deep, or no UTF-8")
 async def test_json_that_is_too_deep_or_no_utf8_is_malformed(settings: Settings, process: ApiProcess) -> None:
     before = process.memory
@@ -173,6 +183,7 @@ async def test_json_that_is_too_deep_or_no_utf8_is_malformed(settings: Settings,
     assert process.memory - before < ALLOWED
 
 
+@pytest.mark.usefixtures("invariants")
 @pytest.mark.fault("F17", "2,000 requests at once, of five kinds, on one pool")
 async def test_two_thousand_requests_at_once_are_answered_in_time_or_sent_away(
     settings: Settings, process: ApiProcess
@@ -208,8 +219,17 @@ async def test_two_thousand_requests_at_once_are_answered_in_time_or_sent_away(
         assert (await ask(client, "GET", f"/api/jobs/{job_ids[0]}")).status == 200
 
 
-@pytest.mark.fault("F31", "slow readers of downloads beside an honest client")
-async def test_slow_readers_of_downloads_cost_others_nothing(settings: Settings, process: ApiProcess) -> None:
+@pytest.mark.usefixtures("invariants")
+@pytest.mark.fault(
+    "F31",
+    "{readers} slow readers of downloads beside an honest client, whose p99 stays below twice that of before and"
+    " {slack} ms",
+    readers=(100, 400),
+    slack=(200, 0),
+)
+async def test_slow_readers_of_downloads_cost_others_nothing(
+    settings: Settings, process: ApiProcess, readers: int, slack: int
+) -> None:
     async with process.session() as client:
         stored = await ask(client, "POST", "/api/attachments?name=x.bin", data=io.BytesIO(b"\0" * 8 * MIB))
         made = await ask(
@@ -221,18 +241,23 @@ async def test_slow_readers_of_downloads_cost_others_nothing(settings: Settings,
         )
         usual, before = await p99_of_polls(client, path, 2), process.memory
         for is_measured in (False, True):  # first the machine's memory for so many is made ready
-            slow = await asyncio.gather(*(connect(process, head.encode()) for _ in range(100)))
+            slow: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
             try:
-                for reader, _ in slow:
-                    assert b" 200 " in await reader.readline()
+                while len(slow) < readers:  # so few at once that none is sent away
+                    some = await asyncio.gather(*(connect(process, head.encode()) for _ in range(20)))
+                    slow += some
+                    for reader, _ in some:
+                        assert b" 200 " in await reader.readline()
                 took = await p99_of_polls(client, path, 3)
-                assert not is_measured or took < 2 * usual + 0.2
+                told = f"{took * 1_000:.1f} ms instead of {usual * 1_000:.1f} ms"
+                assert not is_measured or took < 2 * usual + slack / 1_000, told
                 assert process.memory - before < len(slow) * MIB
             finally:
                 for _, writer in slow:
                     writer.transport.abort()
 
 
+@pytest.mark.usefixtures("invariants")
 @pytest.mark.fault("G3", "a link revoked in the middle of a download")
 async def test_a_download_that_has_begun_ends_whole_and_none_begins_after_its_link_was_revoked(
     process: ApiProcess, pool: asyncpg.Pool

@@ -127,26 +127,34 @@ async def wait_for_workers(pool: asyncpg.Pool, count: int) -> None:
             await asyncio.sleep(0.02)
 
 
-@pytest.mark.fault("F24", "a job type that ends its worker (os._exit), beside twelve others")
+@pytest.mark.usefixtures("invariants")
+@pytest.mark.fault(
+    "F24", "jobs that end their worker (os._exit, and SIGKILL as out of memory), beside twelve others"
+)
 async def test_a_job_that_takes_its_worker_down_fails_and_harms_no_other(
     pool: asyncpg.Pool, settings: Settings
 ) -> None:
     others = [await add(pool, "wait", {"seconds": 5.0}) for _ in range(4)]
-    poison = await add(pool, "crash")
+    poisons = [await add(pool, "crash"), await add(pool, "crash", {"as_if_memory_were_out": True})]
     others += [await add(pool, "wait", {"seconds": 0.4}) for _ in range(8)]
     with WorkerProcess(settings) as worker:
         async with asyncio.timeout(60):
             while await pool.fetchval("SELECT count(*) FROM jobs WHERE terminated_at IS NULL"):
                 worker.start_again_if_ended()
                 await asyncio.sleep(0.05)
-    row = await row_of(pool, poison)
-    assert row["status"] == "failed"
-    assert '"worker_lost"' in row["error"]
-    assert [outcome for _, _, outcome in await outcomes_of(pool, poison)] == ["lost"] * CRASHES_ALLOWED
+    for poison in poisons:
+        row = await row_of(pool, poison)
+        assert row["status"] == "failed"
+        assert '"worker_lost"' in row["error"]
+        assert [outcome for _, _, outcome in await outcomes_of(pool, poison)] == ["lost"] * CRASHES_ALLOWED
     for job_id in others:
         assert (await row_of(pool, job_id))["status"] == "finished"
 
 
+LAG = "SELECT value FROM metric_sums WHERE sample = 'event_loop_lag_seconds_sum' AND labels LIKE '%worker%'"
+
+
+@pytest.mark.usefixtures("invariants")
 @pytest.mark.fault("F23", "a job type that keeps the event loop from turning for two leases")
 async def test_a_job_that_blocks_the_loop_for_two_leases_keeps_its_lease(
     pool: asyncpg.Pool, settings: Settings
@@ -155,9 +163,13 @@ async def test_a_job_that_blocks_the_loop_for_two_leases_keeps_its_lease(
         await wait_for_workers(pool, 2)
         job_id = await add(pool, "busy", {"seconds": 2 * settings.lease_seconds})
         row = await until_row(pool, job_id, lambda row: row["terminated_at"])
+        async with asyncio.timeout(10):  # a metric tells of it
+            while (await pool.fetchval(LAG) or 0.0) < 2 * settings.lease_seconds - 0.5:
+                await asyncio.sleep(0.1)
     assert (row["status"], row["claim"]) == ("finished", 1)
 
 
+@pytest.mark.usefixtures("invariants")
 @pytest.mark.fault("F20", "SIGTERM of a worker with a job that ends in time")
 async def test_a_job_on_a_worker_that_is_told_to_go_is_finished_in_time(
     pool: asyncpg.Pool, settings: Settings
@@ -170,6 +182,7 @@ async def test_a_job_on_a_worker_that_is_told_to_go_is_finished_in_time(
     assert await outcomes_of(pool, job_id) == [(1, 1, "finished")]
 
 
+@pytest.mark.usefixtures("invariants")
 @pytest.mark.fault("F20", "SIGTERM of a worker with a job that outlives the drain time")
 async def test_a_job_that_outlives_the_drain_time_is_handed_back_uncounted_and_runs_elsewhere(
     pool: asyncpg.Pool, settings: Settings
@@ -188,6 +201,7 @@ async def test_a_job_that_outlives_the_drain_time_is_handed_back_uncounted_and_r
     assert (row["attempt"], row["crashes"]) == (1, 0)
 
 
+@pytest.mark.usefixtures("invariants")
 @pytest.mark.fault("F22", "SIGSTOP of a worker for two leases, then SIGCONT")
 async def test_a_worker_that_was_frozen_for_two_leases_changes_nothing_when_it_wakes(
     pool: asyncpg.Pool, settings: Settings, effects: None

@@ -17,6 +17,7 @@ SECONDS, KILLS = 10, 5
 FIRES = "SELECT at, outcome, job_id FROM fires ORDER BY at"
 
 
+@pytest.mark.usefixtures("invariants")
 @pytest.mark.fault("F27", "three schedulers, one killed after a fire five times, a fire each second")
 async def test_each_second_fires_once_although_schedulers_are_killed(
     api: ClientSession, pool: asyncpg.Pool, settings: Settings

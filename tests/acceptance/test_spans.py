@@ -115,6 +115,23 @@ async def test_one_trace_goes_over_request_attempt_and_webhook(settings: Setting
             assert own[0]["trace_id"] != TRACE
 
 
+async def test_the_job_of_a_schedule_begins_a_trace_that_its_attempt_goes_on_with(settings: Settings) -> None:
+    async with otlp_collector() as collector:
+        more = to(collector.url)
+        with ApiProcess(settings) as api, WorkerProcess(settings, more):
+            await api.until_ready()
+            async with api.session() as client:
+                body = {"code": "often", "type": "echo", "schedule": {"cron": "* * * * * *"}}
+                assert (await ask(client, "POST", "/api/job-definitions", json=body)).status == 201
+            _, attempt = await collector.until("submit echo", "run echo")
+            submit = next(span for span in collector.spans if span.id == attempt.parent)
+            assert submit.name == "submit echo"
+            assert (submit.process, submit.kind) == ("worker", "producer")
+            assert not submit.parent
+            assert attempt.trace == submit.trace
+            assert attempt.attributes["messaging.message.id"] == submit.attributes["messaging.message.id"]
+
+
 async def every_span_is_documented(collector: Collector) -> None:
     table = documented()
     for span in collector.spans:

@@ -24,10 +24,10 @@ LINES = {
 """What is to be told of the trace, and the ids that each line bears."""
 
 
-def traced(said: str) -> list[dict[str, Any]]:
-    """The lines that belong to the trace."""
+def traced(said: str, trace: str = TRACE) -> list[dict[str, Any]]:
+    """The lines that belong to a trace."""
     lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
-    return [line for line in lines if line.get("trace_id") == TRACE]
+    return [line for line in lines if line.get("trace_id") == trace]
 
 
 async def test_a_trace_leads_from_the_request_to_the_webhook(settings: Settings) -> None:
@@ -52,3 +52,25 @@ async def test_a_trace_leads_from_the_request_to_the_webhook(settings: Settings)
             for line in lines:
                 assert LINES[line["action"]] <= line.keys(), line
                 assert line.get("job_id", made.body["id"]) == made.body["id"]
+
+
+async def test_each_fire_of_a_schedule_is_a_trace_that_leads_to_its_webhook(settings: Settings) -> None:
+    async with webhook_receiver() as hooks:
+        more = {"LAVORI_OUTBOUND_ALLOW": f"127.0.0.1:{hooks.port}", "LAVORI_LOG_LEVEL": "info"}
+        with ApiProcess(settings, environ=more) as api, WorkerProcess(settings, more) as worker:
+            await api.until_ready()
+            async with api.session() as client:
+                hook = await ask(client, "POST", "/api/webhook-endpoints", json={"url": hooks.url()})
+                assert hook.status == 201
+                body = {"code": "often", "type": "echo", "schedule": {"cron": "* * * * * *"}}
+                assert (await ask(client, "POST", "/api/job-definitions", json=body)).status == 201
+                calls = await hooks.until(2)
+            traces = [call.headers["traceparent"].split("-")[1] for call in calls]
+            assert len(set(traces)) == len(traces), "each fire begins its own"
+            for trace in traces[:2]:
+                told = [one for one in LINES if one not in ("http.request", "job.submitted")]
+                async with asyncio.timeout(10):
+                    while len(lines := traced(worker.said, trace)) < len(told):
+                        await asyncio.sleep(0.05)
+                assert sorted(line["action"] for line in lines) == sorted(told)
+                assert len({line["job_id"] for line in lines}) == 1

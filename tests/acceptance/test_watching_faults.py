@@ -4,17 +4,15 @@ import asyncio
 import signal
 import socket
 import time
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
-import aiohttp
 import asyncpg
 import pytest
 from aiohttp import ClientSession
 
-from api_process import ApiProcess, Event, events
+from api_process import ApiProcess, Event, events, follow
 from asking import ask
 from faulty_proxy import faulty_proxy
 from service.jobs.states import TERMINAL
@@ -30,22 +28,7 @@ async def create(api: ClientSession, type_: str = "echo", **args: Any) -> str:
     return str(made.body["id"])
 
 
-async def follow(api: ClientSession, path: str, is_last: Callable[[Event], bool], told: list[Event]) -> None:
-    """Read a stream until an event is the last one, and come back with Last-Event-ID whenever it breaks off."""
-    last: int | None = None
-    while not told or not is_last(told[-1]):
-        headers = {} if last is None else {"Last-Event-ID": str(last)}
-        try:
-            async with api.get(path, headers=headers) as response:
-                async for event in events(response):
-                    last = event.id or last
-                    told.append(event)
-                    if is_last(event):
-                        return
-        except (aiohttp.ClientError, OSError):
-            await asyncio.sleep(0.05)
-
-
+@pytest.mark.usefixtures("invariants")
 @pytest.mark.fault("F19", "SSE while the API is killed and started again")
 async def test_streams_go_on_without_a_gap_after_the_api_was_killed(
     settings: Settings, pool: asyncpg.Pool

@@ -108,3 +108,14 @@ def clients_of(system: System) -> Clients:
     assert system.settings.admin_key is not None
     urls = [api.url for api in system.apis]
     return Clients(urls, system.history, Tenant(1, system.settings.admin_key))
+
+
+async def clients_of_another_tenant(system: System) -> Clients:
+    """Clients of the same APIs with the key of a tenant that is made for them."""
+    async with clients_of(system) as admins:
+        url = f"{admins.urls[0]}/api/tenants"
+        async with admins.session.post(url, json={"code": "another", "name": "Another"}) as response:
+            assert response.status == 201, await response.text()
+            secret = (await response.json())["admin_key"]["secret"]
+    number = await system.pool.fetchval("SELECT id FROM tenants WHERE code = 'another'")
+    return Clients(admins.urls, system.history, Tenant(number, secret))

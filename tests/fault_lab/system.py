@@ -23,6 +23,23 @@ SELECT (SELECT count(*) FROM jobs WHERE terminated_at IS NULL) AS jobs,
 """
 
 
+def diary_of(settings: Settings) -> Path:
+    """The effect log."""
+    return settings.data / "effects.log"
+
+
+def storage_of(settings: Settings) -> Path:
+    """The folder in which files are kept."""
+    return Path(unquote(urlsplit(settings.storage_url).path))
+
+
+async def wrong_in(pool: asyncpg.Pool, settings: Settings, history: History) -> list[str]:
+    """What breaks an invariant, as text."""
+    ledger = await read_ledger(pool, storage_of(settings))
+    found = breaches(history, read_effects(diary_of(settings)), ledger)
+    return [f"{breach.invariant}: {breach.told}" for breach in found]
+
+
 @dataclass(slots=True)
 class System:
     """Processes over one database, and what clients have seen of them."""
@@ -37,7 +54,7 @@ class System:
     @property
     def diary(self) -> Path:
         """The effect log."""
-        return self.settings.data / "effects.log"
+        return diary_of(self.settings)
 
     async def supervise(self) -> None:
         """Start again what has ended, until cancelled."""
@@ -58,15 +75,13 @@ class System:
 
     async def wrong(self) -> list[str]:
         """What breaks an invariant, as text."""
-        folder = Path(unquote(urlsplit(self.settings.storage_url).path))
-        ledger = await read_ledger(self.pool, folder)
-        found = breaches(self.history, read_effects(self.diary), ledger)
-        return [f"{breach.invariant}: {breach.told}" for breach in found]
+        return await wrong_in(self.pool, self.settings, self.history)
 
     async def check(self, seconds: float = 40) -> None:
         """Once all is at rest, every invariant holds."""
         await self.rest(seconds)
-        assert await self.wrong() == []
+        found = await self.wrong()
+        assert not found, found
 
 
 @asynccontextmanager

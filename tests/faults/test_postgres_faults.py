@@ -102,7 +102,7 @@ async def test_while_postgresql_is_stopped_clients_hear_503_and_then_all_goes_on
             await until_answered(clients, 10, 503)
             await asyncio.sleep(seconds)
             await postgres.start()
-            assert await until_answered(clients, 1) < 5  # 2 s where the machine has nothing else to do
+            assert await until_answered(clients, 1) < 2
         told_the_truth(clients.history.answers)
         await system.pool.expire_connections()
         await system.check()
@@ -184,9 +184,9 @@ async def test_while_the_way_to_postgresql_is_half_open_requests_end_soon_and_wo
         async with under_load(clients):
             before = len(clients.history.answers)
             proxy.freeze()
-            await asyncio.sleep(seconds)
-            for path in ("/api/me", "/api/tenant", "/api/keys"):
-                await clients.ask("read", "GET", path)
+            paths = ("/api/me", "/api/tenant", "/api/keys")
+            reads = (clients.ask("read", "GET", path) for path in paths)
+            await asyncio.gather(asyncio.sleep(seconds), *reads)
             proxy.mend()
             await until_answered(clients, 5)
         slowest = max(clients.history.answers[before:], key=lambda one: one.seconds)

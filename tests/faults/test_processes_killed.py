@@ -2,11 +2,12 @@
 
 import asyncio
 import random
+import signal
 
 import asyncpg
 import pytest
 
-from fault_lab.load import clients_of
+from fault_lab.load import clients_of, clients_of_another_tenant
 from fault_lab.system import running_system
 from fault_points import DIED, OF_API, OF_WORKER
 from ledger import until_status
@@ -38,9 +39,56 @@ async def test_workers_killed_at_random_break_no_promise(
         await system.check(settings.lease_seconds + settings.sweep_seconds + 10 + jobs / 100)
 
 
+HANDED_BACK = """
+SELECT count(*), extract(epoch FROM max(following.started_at - given.ended_at)) AS seconds
+FROM attempts AS given
+LEFT JOIN attempts AS following ON following.job_id = given.job_id AND following.claim = given.claim + 1
+WHERE given.outcome = 'handed_back'
+"""
+COUNTED = "SELECT max(attempt), max(crashes) FROM jobs"
+BEATS = "SELECT count(*) FROM workers WHERE id LIKE '%-' || $1 || '-%'"
+
+
+@pytest.mark.fault(
+    "F20",
+    "SIGTERM of a random worker of 3, {times} times, during {jobs} jobs and, each time, 5 that outlive its drain time",
+    times=(3, 30),
+    jobs=(300, 5_000),
+)
+async def test_workers_told_to_go_finish_their_jobs_or_hand_them_back_uncounted(
+    settings: Settings, pool: asyncpg.Pool, times: int, jobs: int
+) -> None:
+    dice = random.Random(20)
+    async with (
+        running_system(settings, pool, workers=3, supervised=False) as system,
+        clients_of(system) as clients,
+    ):
+        short = {"type": "marked", "args": {"diary": str(system.diary), "seconds": 0.3}}
+        args = {"diary": str(system.diary), "seconds": 6.0, "steps": 12}
+        long = {"type": "marked", "args": args, "priority": "high"}  # not behind all the short ones
+        submitting = asyncio.create_task(clients.submit_many(jobs, short, name="short"))
+        for turn in range(times):
+            for job_id in await clients.submit_many(5, long, name=f"long{turn}."):
+                await until_status(pool, job_id, "running")
+            worker = dice.choice(system.workers)
+            async with asyncio.timeout(30):
+                while not await pool.fetchval(BEATS, str(worker.pid)):
+                    await asyncio.sleep(0.02)
+            worker.signal(signal.SIGTERM)
+            assert await asyncio.to_thread(worker.exit_code, 10) == 0, worker.said
+            worker.start_again_if_ended()
+        await submitting
+        await system.check()
+    ((count, seconds),) = await pool.fetch(HANDED_BACK)
+    assert count > 0
+    assert seconds <= 5
+    assert [tuple(row) for row in await pool.fetch(COUNTED)] == [(1, 0)]
+
+
 @pytest.mark.fault(
     "F02",
-    "kill -9 of one of two API processes {kills} times, while clients submit {jobs} jobs with keys",
+    "kill -9 of one of two API processes {kills} times, while clients of two tenants submit {jobs} jobs each, with the"
+    " same keys",
     kills=(4, 20),
     jobs=(300, 4_000),
 )
@@ -48,15 +96,22 @@ async def test_api_processes_killed_at_random_lose_no_submit_and_double_none(
     settings: Settings, pool: asyncpg.Pool, kills: int, jobs: int
 ) -> None:
     dice = random.Random(2)
-    async with running_system(settings, pool, apis=2) as system, clients_of(system) as clients:
-        submitting = asyncio.create_task(clients.submit_many(jobs, {"type": "echo", "args": {}}, at_once=8))
-        for kill in range(kills):
-            async with asyncio.timeout(60):
-                while await pool.fetchval("SELECT count(*) FROM jobs") < jobs * kill / kills + 5:
-                    await asyncio.sleep(0.01)
-            await dice.choice(system.apis).kill_and_start_again()
-        await submitting
-        assert await pool.fetchval("SELECT count(*) FROM jobs") == jobs
+    async with (
+        running_system(settings, pool, apis=2) as system,
+        clients_of(system) as clients,
+        await clients_of_another_tenant(system) as others,
+    ):
+        async with asyncio.TaskGroup() as submitting:
+            for some in (clients, others):
+                submitting.create_task(some.submit_many(jobs, {"type": "echo", "args": {}}, at_once=4))
+            for kill in range(kills):
+                async with asyncio.timeout(60):
+                    while await pool.fetchval("SELECT count(*) FROM jobs") < 2 * jobs * kill / kills + 5:
+                        await asyncio.sleep(0.01)
+                await dice.choice(system.apis).kill_and_start_again()
+        assert await pool.fetchval("SELECT count(*) FROM jobs") == 2 * jobs
+        for some in (clients, others):
+            assert (await some.ask("list", "GET", "/api/jobs?limit=200")).status == 200
         await system.check()
 
 
@@ -134,10 +189,11 @@ async def test_a_worker_that_dies_at_a_point_breaks_no_promise(
                 *ALONE_TURNS,
             ):
                 for crash in range(crashes):
-                    if together in ALONE_TURNS:
+                    if together == ("after_rescue",):
                         long = body | {"args": {"diary": str(system.diary), "seconds": 2.0}}
                         held = await clients.submit(f"{together[0]}.{crash}.held", long)
                         await until_status(pool, held, "running")
+                    if together in ALONE_TURNS:
                         whole.kill()
                     for point, worker in zip(together, dying, strict=False):
                         passes = 1 if point in ALONE or crashes == 1 else dice.randint(1, 4)

@@ -1,29 +1,20 @@
-"""The way out, against real servers on loopback: what is not allowed there must never see a connection."""
+"""Where the way out leads, against real servers on loopback: what is not allowed must never see a connection."""
 
 import asyncio
-import gzip
-import itertools
-import shutil
-import ssl
-import time
-import tracemalloc
-import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import asynccontextmanager, closing, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from yarl import URL
 
 from names import Names
-from service.errors import LavoriError, OutboundFailed, OutboundRefused, TooLarge
-from service.web.outbound import PORTS, OutboundClient, Patience
+from outbound_origins import HASTY, allowing, body, origin
+from service.errors import LavoriError, OutboundFailed, OutboundRefused
+from service.web.outbound import PORTS, OutboundClient
 
-MIB = 1 << 20
-HASTY = Patience(connect=0.5, answer=0.3, stall=0.3, least=1024, total=1.0)
 SINK = "192.175.48.1"  # public, and there to swallow what nobody should have sent (RFC 7535)
 # All are this machine, or lead to it, if anyone follows them; {port} is the canary's.
 HOSTILE = (
@@ -97,77 +88,9 @@ async def canary() -> AsyncIterator[Canary]:
                     await writer.wait_closed()
 
 
-Saying = Callable[[asyncio.StreamWriter], Awaitable[None]]
-
-
-@asynccontextmanager
-async def saying(say: Saying) -> AsyncIterator[str]:
-    """A server on loopback that says what it likes once it was asked, then hangs up; its URL."""
-    talks = set[asyncio.Task[None]]()
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        talks.add(task)
-        with closing(writer), suppress(ConnectionError, asyncio.IncompleteReadError):
-            await reader.readuntil(b"\r\n\r\n")
-            await say(writer)
-
-    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        for task in talks:
-            task.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
-
-
-def dripping(before: bytes, drip: bytes) -> Saying:
-    """Say `before` at once, then `drip` over and over, a byte each 20 ms; never hang up."""
-
-    async def say(writer: asyncio.StreamWriter) -> None:
-        writer.write(before)
-        for byte in itertools.cycle(drip):
-            writer.write(bytes([byte]))
-            await writer.drain()
-            await asyncio.sleep(0.02)
-        await asyncio.Event().wait()
-
-    return say
-
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@asynccontextmanager
-async def origin(handler: Handler, context: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """A server on loopback, as its URL without the last slash."""
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", handler)
-    server = TestServer(application, host="127.0.0.1")
-    await server.start_server(ssl=context)
-    try:
-        yield str(server.make_url("")).rstrip("/")
-    finally:
-        await server.close()
-
-
-def allowing(
-    *urls: str, patience: Patience = HASTY, ports: Collection[int] = PORTS, names: Names | None = None
-) -> OutboundClient:
-    """A client that may reach the hosts and ports of these URLs."""
-    pairs = [url.removeprefix("http://").removeprefix("https://").split(":") for url in urls]
-    allow = [(host, int(port)) for host, port in pairs]
-    return OutboundClient(allow, patience=patience, ports=ports, resolver=names)
-
-
 def names_of(form: str) -> Names | None:
     """The test's own DNS where a form needs one; else the machine's, which knows localhost and odd numbers."""
     return Names(ODD_NAMES) if ".example:" in form or "localhost.:" in form else None
-
-
-async def body(client: OutboundClient, url: str, limit: int = MIB) -> bytes:
-    async with client.get(url) as response:
-        assert response.status == 200
-        return b"".join([chunk async for chunk in response.iter_chunks(limit)])
 
 
 async def test_a_public_name_is_an_address_that_is_asked_for_once(canary: Canary) -> None:
@@ -347,191 +270,3 @@ async def test_proxies_and_passwords_of_the_environment_are_not_used(
     async with origin(plain) as url:
         assert await body(allowing(url), url) == b"none"
     assert canary.connections == 0
-
-
-@pytest.mark.fault("F34", "an endless body")
-async def test_an_endless_body_ends_at_the_limit() -> None:
-    async def endless(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        with suppress(ConnectionError):
-            while True:
-                await response.write(b"x" * 65536)
-        return response
-
-    async with origin(endless) as url:
-        with pytest.raises(TooLarge):
-            await body(allowing(url), url)
-
-
-async def test_a_body_of_exactly_the_limit_is_taken_and_one_that_says_it_is_larger_is_not_begun() -> None:
-    async def sized(request: web.Request) -> web.Response:
-        return web.Response(body=b"x" * int(request.path[1:]))
-
-    async with origin(sized) as url:
-        assert len(await body(allowing(url), f"{url}/5000", 5000)) == 5000
-        with pytest.raises(TooLarge, match="exceeds the limit of 5000 bytes"):
-            await body(allowing(url), f"{url}/5001", 5000)
-    async with saying(dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 5001\r\n\r\nx", b"")) as url:
-        with pytest.raises(TooLarge):
-            await body(allowing(url), url, 5000)
-
-
-@pytest.mark.parametrize("packing", ["gzip", "deflate"])
-@pytest.mark.fault("F33", "gzip, deflate and brotli bombs in an answer")
-async def test_a_bomb_is_counted_unpacked_and_never_unpacked_whole(packing: str) -> None:
-    zeros = bytes(256 * MIB)
-    bomb = gzip.compress(zeros, 9) if packing == "gzip" else zlib.compress(zeros, 9)
-    del zeros
-
-    async def packed(request: web.Request) -> web.Response:
-        return web.Response(body=bomb, headers={"Content-Encoding": packing})
-
-    async with origin(packed) as url:
-        tracemalloc.start()
-        try:
-            with pytest.raises(TooLarge):
-                await body(allowing(url), url)
-            peak = tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
-    assert peak < 16 * MIB
-
-
-async def test_a_packed_body_that_is_no_bomb_comes_unpacked() -> None:
-    async def packed(request: web.Request) -> web.Response:
-        assert request.headers["Accept-Encoding"] == "identity"
-        return web.Response(body=gzip.compress(b"hello"), headers={"Content-Encoding": "gzip"})
-
-    async with origin(packed) as url:
-        assert await body(allowing(url), url) == b"hello"
-
-
-@pytest.mark.parametrize(
-    ("before", "drip"),
-    [
-        (b"", b""),
-        (b"", b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nbegun", b""),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nbegun", b"x"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
-    ],
-    ids=["silent", "drips headers", "stops in the body", "drips a body", "drips chunks"],
-)
-@pytest.mark.fault("F34", "a server that drips")
-async def test_a_server_that_dawdles_is_left(before: bytes, drip: bytes) -> None:
-    async with saying(dripping(before, drip)) as url:
-        began = time.monotonic()
-        with pytest.raises(OutboundFailed, match="takes too long"):
-            await body(allowing(url), url)
-        assert time.monotonic() - began < 0.9  # the stall's or the answer's time, before the total is over
-
-
-async def test_a_body_that_keeps_coming_ends_when_all_its_time_is_over() -> None:
-    async def steady(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        with suppress(ConnectionError):
-            while True:
-                await response.write(b"x" * 2048)
-                await asyncio.sleep(0.02)
-        return response
-
-    async with origin(steady) as url:
-        began = time.monotonic()
-        with pytest.raises(OutboundFailed, match="takes too long"):
-            await body(allowing(url), url)
-        assert 0.9 < time.monotonic() - began < 3
-
-
-async def test_time_that_the_taker_of_a_body_needs_is_not_the_servers() -> None:
-    async def plain(request: web.Request) -> web.Response:
-        return web.Response(body=b"x" * MIB)
-
-    async with (
-        origin(plain) as url,
-        allowing(url, patience=replace(HASTY, least=2 * MIB)).get(url) as response,
-    ):
-        size = 0
-        async for chunk in response.iter_chunks(2 * MIB):
-            if not size:
-                await asyncio.sleep(2 * HASTY.stall)
-            size += len(chunk)
-    assert size == MIB
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort", "breaks off"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n", "breaks off"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n", "broken"),
-        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nplain", "broken"),
-        (b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 5\r\n\r\nplain", "broken"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", "broken"),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n", "broken"),
-        (b"", "broken"),
-        (b"HTTP/1.1 302 Found\r\nLocation: http://[::1\r\n\r\n", "not valid"),
-    ],
-)
-async def test_a_broken_answer_is_told_in_words(answer: bytes, words: str) -> None:
-    async def broken(writer: asyncio.StreamWriter) -> None:
-        writer.write(answer)
-        await writer.drain()
-
-    async with saying(broken) as url:
-        with pytest.raises(LavoriError, match=words) as told:
-            await body(allowing(url), url)
-        assert isinstance(told.value, OutboundFailed | OutboundRefused)
-
-
-async def test_what_cannot_be_reached_is_told_without_numbers() -> None:
-    names = Names({"closed.example": [["127.0.0.1"]], "private.example": [["10.1.2.3"]]})
-    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-    client = OutboundClient([("closed.example", port)], patience=HASTY, resolver=names)
-    with pytest.raises(OutboundFailed, match=r"^closed\.example cannot be reached$"):
-        await body(client, f"http://closed.example:{port}/")
-    with pytest.raises(OutboundFailed, match=r"^there is no host none\.example, or it cannot be found now$"):
-        await body(client, "http://none.example/")
-    with pytest.raises(OutboundRefused, match=r"^private\.example is not on the public Internet$"):
-        await body(client, "http://private.example/")
-    with pytest.raises(OutboundRefused, match="not a valid host"):
-        await body(OutboundClient([]), "http://" + "a" * 64 + ".example/")
-
-
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
-async def test_a_certificate_must_be_good_for_its_host(tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    made = await asyncio.create_subprocess_exec(
-        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
-        "-subj", "/CN=x", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate),
-        stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    assert await made.wait() == 0
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    requests = []
-
-    async def plain(request: web.Request) -> web.Response:
-        requests.append(request.path)
-        return web.Response()
-
-    async with origin(plain, context) as url:
-        with pytest.raises(OutboundFailed, match="no secure connection"):
-            await body(allowing(url), url)
-    async with origin(plain) as url:
-        with pytest.raises(OutboundFailed, match="no secure connection"):
-            await body(allowing(url), url.replace("http:", "https:"))
-    assert requests == []
-
-
-async def test_a_call_that_is_cancelled_ends_at_once() -> None:
-    async with saying(dripping(b"", b"")) as url:
-        calling = asyncio.create_task(body(allowing(url, patience=Patience()), url))
-        await asyncio.sleep(0.1)
-        calling.cancel()
-        began = time.monotonic()
-        with pytest.raises(asyncio.CancelledError):
-            await calling
-        assert time.monotonic() - began < 0.5

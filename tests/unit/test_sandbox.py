@@ -109,6 +109,7 @@ async def test_a_child_that_dies_before_it_is_told_what_to_do_fails_the_job(
             await taken(items)
 
 
+@pytest.mark.alone
 async def test_cancelling_kills_a_child_that_is_busy(tmp_path: Path) -> None:
     async def run() -> None:
         async with sandboxed(work.endless, str(tmp_path / "pid")) as items:

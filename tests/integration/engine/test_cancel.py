@@ -26,6 +26,7 @@ async def cancel(api: ClientSession, job_id: object) -> int:
         return response.status
 
 
+@pytest.mark.usefixtures("invariants")
 @pytest.mark.fault("G1", "cancel racing finish {times} times", times=(200, 1_000))
 async def test_of_cancelling_and_finishing_one_wins_and_both_are_told_the_truth(
     api: ClientSession, pool: asyncpg.Pool, times: int

@@ -12,6 +12,7 @@ import pytest
 
 import engine_jobs
 from ledger import add, claim, lose_lease, outcomes_of, row_of, settle, until_status
+from service.db.clock import DatabaseClock
 from service.files.storage import open_storage
 from service.jobs import endings, leases, reports
 from service.settings import Settings
@@ -48,7 +49,7 @@ def context(pool: asyncpg.Pool, settings: Settings, row: asyncpg.Record) -> JobC
         row,
         {},
         lease,
-        ProgressBook(pool, lambda *_: None),
+        ProgressBook(pool, lambda *_: None, DatabaseClock()),
         pool,
         open_storage(settings.storage_url),
         settings,

@@ -8,6 +8,7 @@ from aiohttp import ClientSession
 
 from ledger import add, claim, until_row
 from running import job, until
+from service.db.clock import DatabaseClock
 from service.files.storage import open_storage
 from service.settings import Settings
 from workers.context import JobContext
@@ -67,7 +68,7 @@ async def test_an_output_of_a_job_that_may_run_for_days_is_kept_until_a_day_afte
     row = await claim(pool, await add(pool, timeout_seconds=3 * 86_400))
     assert row is not None
     lease = Lease(row["id"], row["tenant_id"], row["lease_id"], 0)
-    book, storage = ProgressBook(pool, lambda *_: None), open_storage(settings.storage_url)
+    book, storage = ProgressBook(pool, lambda *_: None, DatabaseClock()), open_storage(settings.storage_url)
     context = JobContext(row, {}, lease, book, pool, storage, settings, Turns())
     async with context.create_output("a", "text/plain"):
         pass

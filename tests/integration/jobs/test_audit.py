@@ -135,6 +135,16 @@ CALLS: dict[str, Callable[[Ids], tuple[str, Any, Rows]]] = {
         None,
         [("rotate", "webhook_secret", None)],
     ),
+    "drain_worker": lambda _: (
+        "/api/workers/host-1-4711/drain",
+        None,
+        [("drain", "worker", "host-1-4711")],
+    ),
+    "resume_worker": lambda _: (
+        "/api/workers/host-1-4711/resume",
+        None,
+        [("resume", "worker", "host-1-4711")],
+    ),
     "purge_tenant": lambda _: ("/api/tenant/purge", None, [("purge", "tenant", "default")]),
 }
 LOOKING = {"poll_jobs", "preview_schedule"}
@@ -171,6 +181,10 @@ async def ids(api: ClientSession, pool: asyncpg.Pool) -> Ids:
     key = await ask(api, "POST", "/api/keys", json={"name": "k", "principal": "k", "roles": ["user"]})
     await ask(api, "POST", "/api/job-definitions", json={"code": "one", "type": "echo"})
     await other_tenant(api)
+    await pool.execute(
+        """INSERT INTO workers (id, tags, types, concurrency, version)
+           VALUES ('host-1-4711', '{*}', '{echo}', 9, '1')"""
+    )
     hook = {"url": "https://hooks.example.org/y"}
     endpoint = (await ask(api, "POST", "/api/webhook-endpoints", json=hook)).body["id"]
     notice = await pool.fetchval(

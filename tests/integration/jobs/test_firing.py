@@ -93,6 +93,7 @@ async def test_each_time_makes_one_job_of_its_definitions_maker(
 
 
 @pytest.mark.parametrize(("misfire", "made"), [("skip", 1), ("once", 2), ("all", 101)])
+@pytest.mark.usefixtures("invariants")
 @pytest.mark.fault("F27", "schedulers down for a long time, by each policy")
 async def test_after_a_long_silence_the_policy_decides_and_the_rest_is_recorded_as_missed(
     api: ClientSession, pool: asyncpg.Pool, scheduler: Scheduler, misfire: str, made: int
@@ -118,6 +119,7 @@ async def test_a_silence_of_many_turns_ends_at_the_same_jobs(
     assert len({at for at, _ in told}) == 300
 
 
+@pytest.mark.usefixtures("invariants")
 @pytest.mark.fault("F27", "schedulers side by side")
 async def test_schedulers_side_by_side_make_each_job_once(
     api: ClientSession, pool: asyncpg.Pool, scheduler: Scheduler
@@ -148,6 +150,7 @@ async def test_a_time_fires_once_although_its_schedule_is_set_back(
     assert len(await history(pool)) == 1
 
 
+@pytest.mark.usefixtures("invariants")
 @pytest.mark.fault("F27", "a scheduler that dies in its tick")
 async def test_what_dies_in_the_middle_has_done_nothing(
     api: ClientSession, pool: asyncpg.Pool, scheduler: Scheduler
@@ -249,6 +252,7 @@ async def test_switching_a_schedule_off_drops_what_waits_and_changing_it_begins_
         ),
     ],
 )
+@pytest.mark.usefixtures("invariants")
 @pytest.mark.fault("F26", "cron over the days that the clock changes: preview and fires agree")
 async def test_preview_and_fires_agree_on_the_days_that_the_clock_changes(
     api: ClientSession,

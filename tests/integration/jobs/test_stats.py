@@ -73,6 +73,7 @@ async def test_stats_are_what_one_counts_by_hand(api: ClientSession, pool: async
     ]
     assert workers[0].keys() == {
         "id", "tags", "concurrency", "running", "version", "started_at", "beat_at", "draining",
+        "drain_requested_at",
     }  # fmt: skip
 
 

@@ -173,6 +173,7 @@ async def test_the_tenants_stream_tells_of_all_jobs_and_resumes(
         assert response.status == 400
 
 
+@pytest.mark.alone
 async def test_a_cap_on_waiters_answers_at_once(api: ClientSession, submit: Submit) -> None:
     made = await submit("steps")
     async with api.patch("/api/tenant", json={"caps": {"waiters": 1}}) as changed:

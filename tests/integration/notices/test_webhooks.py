@@ -114,6 +114,7 @@ async def test_a_failed_job_is_told_with_its_error(hooks: WebhookReceiver, ended
     assert told["data"]["error"]["code"]
 
 
+@pytest.mark.usefixtures("invariants")
 @pytest.mark.fault("F35", "a webhook receiver that answers 500")
 async def test_a_receiver_that_works_the_third_time_gets_one_id_three_times(
     api: ClientSession, hooks: WebhookReceiver, ended: Ended
@@ -131,6 +132,7 @@ async def test_a_receiver_that_works_the_third_time_gets_one_id_three_times(
     assert notice["last_error"] is None
 
 
+@pytest.mark.usefixtures("invariants")
 @pytest.mark.fault("F35", "a webhook receiver that hangs")
 async def test_a_receiver_that_hangs_is_left_and_tried_again(
     api: ClientSession, hooks: WebhookReceiver, ended: Ended
@@ -148,6 +150,7 @@ async def test_a_receiver_that_hangs_is_left_and_tried_again(
     assert notice["log"][1]["milliseconds"] >= 900
 
 
+@pytest.mark.usefixtures("invariants")
 @pytest.mark.fault("F35", "a webhook receiver that answers 10 MB")
 async def test_ten_megabytes_of_answer_are_not_read(
     api: ClientSession, hooks: WebhookReceiver, ended: Ended
@@ -210,6 +213,7 @@ async def test_an_address_that_may_not_be_called_is_dead_at_once(
         assert canary.calls == []
 
 
+@pytest.mark.usefixtures("invariants")
 @pytest.mark.fault("F35", "a webhook receiver that answers 410")
 async def test_a_receiver_that_is_gone_is_not_tried_again(
     api: ClientSession, hooks: WebhookReceiver, ended: Ended
