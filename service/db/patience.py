@@ -15,6 +15,9 @@ CANCEL_SECONDS = 0.5
 LONG_STATEMENT: ContextVar[float | None] = ContextVar("LONG_STATEMENT", default=None)
 """Seconds that a statement of this context may take, where that is more than the pool's own limit."""
 
+SETTLE_SECONDS = 0.01
+"""Connections break together; after this the pool knows which, and the second question is not asked on such a one."""
+
 # The connection, not the server: it was ended, or had been ended before the statement was sent.
 BROKEN = (asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.InterfaceError)
 
@@ -47,4 +50,5 @@ async def again_if_broken(ask: Callable[[], Awaitable[T]]) -> T:
     try:
         return await ask()
     except BROKEN:
+        await asyncio.sleep(SETTLE_SECONDS)
         return await ask()

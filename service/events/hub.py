@@ -191,8 +191,6 @@ class Hub:
         waiting = self._waiting.get(tenant_id, 0)
         if cap is not None and waiting >= cap:
             raise CapExceeded("waiters", cap)
-        if self._draining:
-            raise Unavailable("the server is draining")
         if self._total >= MOST_WAITERS or self._watched + len(watcher.known) > MOST_WATCHED:
             raise Unavailable("too many clients wait here")
         self._waiting[tenant_id] = waiting + 1

@@ -66,7 +66,7 @@ WITH input AS (
     FROM input, tenants
     WHERE jobs.id = input.id AND tenants.id = jobs.tenant_id
     RETURNING jobs.id, jobs.tenant_id, jobs.type, jobs.status, jobs.run, jobs.attempt, jobs.claim, jobs.priority,
-              jobs.worker_tag, jobs.due_at, jobs.worker_id, jobs.claimed_at, jobs.created_by,
+              jobs.worker_tag, jobs.due_at, jobs.updated_at, jobs.worker_id, jobs.claimed_at, jobs.created_by,
               jobs.version - input.messages - 1 AS before
 ), history AS (
     INSERT INTO attempts (job_id, claim, run, attempt, worker, started_at, ended_at, outcome, error)
@@ -97,7 +97,8 @@ WITH input AS (
     WHERE input.link_id IS NOT NULL
     ON CONFLICT (job_id) WHERE output_id IS NULL DO UPDATE SET expires_at = excluded.expires_at
 )
-SELECT id, tenant_id, type, status, run, attempt, claim, priority, worker_tag, due_at, claimed_at FROM settled
+SELECT id, tenant_id, type, status, run, attempt, claim, priority, worker_tag, due_at, updated_at, claimed_at
+FROM settled
 """
 
 
@@ -147,14 +148,15 @@ WITH dead AS (
     FROM dead, tenants
     WHERE jobs.id = dead.id AND tenants.id = jobs.tenant_id
     RETURNING jobs.id, jobs.tenant_id, jobs.status, jobs.run, jobs.attempt, jobs.claim, jobs.worker_id,
-              jobs.claimed_at, jobs.priority, jobs.worker_tag, jobs.due_at, jobs.error, jobs.type
+              jobs.claimed_at, jobs.priority, jobs.worker_tag, jobs.due_at, jobs.updated_at, jobs.error, jobs.type
 ), history AS (
     INSERT INTO attempts (job_id, claim, run, attempt, worker, started_at, ended_at, outcome, error)
     SELECT id, claim, run, attempt, worker_id, claimed_at, now(),
            CASE WHEN status = 'cancelled' THEN 'cancelled' ELSE 'lost' END, error
     FROM rescued
 )
-SELECT id, tenant_id, status, run, attempt, claim, priority, worker_tag, due_at, type, worker_id FROM rescued
+SELECT id, tenant_id, status, run, attempt, claim, priority, worker_tag, due_at, updated_at, type, worker_id
+FROM rescued
 """
 
 

@@ -103,7 +103,7 @@ ATTEMPT: dict[str, Any] = {
     "run": 1,
     "attempt": 1,
     "claim": 1,
-    "worker": "host-1/4711",
+    "worker": "host-1-4711-5d0c9a7e",
     "started_at": "2026-11-22T10:41:20.004Z",
     "ended_at": "2026-11-22T10:41:31.900Z",
     "outcome": "failed",
@@ -150,6 +150,7 @@ STATS: dict[str, Any] = {
             "started_at": "2026-11-22T08:00:00.000Z",
             "beat_at": "2026-11-22T10:41:25.100Z",
             "draining": False,
+            "drain_requested_at": None,
         }
     ],
 }

@@ -14,7 +14,7 @@ Lavori runs jobs and keeps every promise about them.
 - Every response carries `X-Request-Id`: the client's own, when it sends a sane one.
 - Reads carry an `ETag` and answer `If-None-Match` with 304; writes honour `If-Match` with 412.
 - Lists come in pages: `next`, and the header `Link`, lead to the next one, and are absent on the last.
-- Every GET answers HEAD too, save the event streams.
+- Every GET answers HEAD too, save the event streams, and the way back from a login.
 - Every path below `/api` also answers below a language, `/{lang}/api`: see the servers.
 - Whatever path parameter is no id of its kind is a 404, as is what the caller may not see.
 """
@@ -43,6 +43,7 @@ ABOUT: dict[str, Any] = {
         },
         {"name": "Many jobs", "description": "Up to 1,000 in one call."},
         {"name": "Watching", "description": "Long polls, event streams, numbers."},
+        {"name": "Workers", "description": "Processes that run jobs, of all tenants."},
         {"name": "Job types", "description": "What can be run here."},
         {"name": "Definitions", "description": "Stored requests, and the schedules that run them."},
         {"name": "Files", "description": "Attachments, outputs and the links to them."},

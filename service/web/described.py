@@ -165,7 +165,8 @@ HEADERS: Mapping[str, Mapping[str, Any]] = {
     "Content-Disposition": _text("The file's name (RFC 6266)."),
     "Cache-Control": _text("Who may keep it."),
     "Set-Cookie": _text(
-        "The session, for a browser: `HttpOnly; SameSite=Strict`, and `Secure` off this machine."
+        "The session, for a browser: `HttpOnly; SameSite=Strict`, and `Secure` off this machine. Between the two steps "
+        "of a login at the provider, a cookie that is `SameSite=Lax`."
     ),
     "Vary": _text("What the answer depends on."),
 }

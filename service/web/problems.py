@@ -88,7 +88,7 @@ PROBLEMS = explained()
 
 async def list_problems(request: web.Request) -> web.Response:
     """GET /problems: every code."""
-    if not _wants_html(request):
+    if not wants_html(request):
         listed = {"problems": [asdict(problem) for problem in PROBLEMS.values()]}
         return json_response(listed, headers={hdrs.VARY: hdrs.ACCEPT})
     items = "".join(
@@ -103,7 +103,7 @@ async def read_problem(request: web.Request) -> web.Response:
     problem = PROBLEMS.get(request.match_info["code"])
     if problem is None:
         raise NotFound("no such problem")
-    if not _wants_html(request):
+    if not wants_html(request):
         return json_response(asdict(problem), headers={hdrs.VARY: hdrs.ACCEPT})
     return _page(
         problem.title,
@@ -113,7 +113,7 @@ async def read_problem(request: web.Request) -> web.Response:
     )
 
 
-def _wants_html(request: web.Request) -> bool:
+def wants_html(request: web.Request) -> bool:
     """Browsers name HTML; whatever else asks gets JSON."""
     return "text/html" in request.headers.get(hdrs.ACCEPT, "").lower()
 
