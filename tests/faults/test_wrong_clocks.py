@@ -104,6 +104,7 @@ async def a_job_starts_at_once_and_keeps_its_lease(api: ClientSession) -> None:
     body = {"type": "wait", "args": {"seconds": 3, "steps": 3}}
     began = time.monotonic()
     made = await ask(api, "POST", "/api/jobs", json=body)
+    assert made.status == 201, made
     await until(api, made.body["id"], "running", seconds=SWEEP_SECONDS / 2)
     assert time.monotonic() - began < SWEEP_SECONDS / 2
     running = await ask(api, "GET", f"/api/jobs/{made.body['id']}")

@@ -1,4 +1,4 @@
-import { html, signal, useEffect, useRef, useState } from "../lib.js";
+import { html, signal, useEffect, useLayoutEffect, useRef, useState } from "../lib.js";
 import { t } from "../i18n.js";
 import { Icon } from "./icon.js";
 import { why } from "./states.js";
@@ -6,7 +6,7 @@ import { why } from "./states.js";
 // A modal window over the browser's own <dialog>, which keeps the focus inside and closes at Escape.
 export function Dialog({ title, onClose, children, wide = false }) {
   const box = useRef();
-  useEffect(() => {
+  useLayoutEffect(() => { // before it is painted: Escape must never find it shown and not yet modal
     const before = document.activeElement;
     box.current.showModal();
     return () => before?.focus?.();
