@@ -14,7 +14,7 @@ from uuid import UUID
 import asyncpg
 from aiohttp import web
 
-from service.access.access_tokens import AccessTokens
+from service.access.access_tokens import AccessTokens, is_access_token
 from service.access.grant_store import grant, principals_by_grant
 from service.access.login import LOGIN, Login
 from service.access.oidc import PATIENCE, Oidc, may_be_a_jwt, oidc_of
@@ -98,6 +98,10 @@ class Identities:
         self._granted = Answers(pool, principals_by_grant)
         self._tokens = Answers(pool, principals_by_hash)
         self._sessions = Answers(pool, principals_by_session)
+
+    def recall(self, token: str) -> Principal | None:
+        """The caller whose token was asked about within the last second; None says nothing of it. For most requests."""
+        return None if is_access_token(token) else self._tokens.recall(token_hash(token))
 
     async def of(self, token: str) -> Principal | None:
         """The caller whose token this is; None when it is unknown, expired or revoked. Raises as Oidc.of."""

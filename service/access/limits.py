@@ -129,7 +129,7 @@ async def limits(app: web.Application) -> AsyncIterator[None]:
 async def count_request(request: web.Request, principal: Principal) -> None:
     """Hold a request against its limits, and let its response tell of them. Raises RateLimited."""
     ruling = await request.app[LIMITER].rule(buckets_of(principal))
-    request[MORE_HEADERS] = ruling.headers
+    request[MORE_HEADERS].update(ruling.headers)
     if not ruling.passes:
         empty = [one for one, held in zip(ruling.buckets, ruling.tokens, strict=True) if held < 1]
         told = " and ".join(f"{one.most} a minute for this {one.name}" for one in empty)

@@ -64,7 +64,8 @@ async def identify(request: web.Request) -> Principal | None:
     else:
         if given[:7].lower() != _SCHEME:
             raise Unauthenticated("the Authorization header must be: Bearer <token>")
-        principal = await request.app[IDENTITIES].of(given[7:].strip(" "))
+        known, token = request.app[IDENTITIES], given[7:].strip(" ")
+        principal = known.recall(token) or await known.of(token)
         if principal is None:
             raise Unauthenticated("the token is unknown, expired or revoked")
     for code in request.headers.getall(CUSTOMER_CODE, ()):

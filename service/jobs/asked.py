@@ -4,6 +4,7 @@ import re
 from uuid import UUID
 
 from aiohttp import web
+from asyncpg.pgproto import pgproto
 
 from service.errors import NotFound
 from service.jobs.core import CORE
@@ -24,7 +25,7 @@ def seconds_to_wait(request: web.Request, asked: int | None) -> int:
 def job_id_of(request: web.Request) -> UUID:
     """The id in the path; raises NotFound for what is no UUID."""
     try:
-        return UUID(request.match_info["id"])
+        return pgproto.UUID(request.match_info["id"])  # a UUID that costs an eighth
     except ValueError:
         raise NotFound("no such job") from None
 
