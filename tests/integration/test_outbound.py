@@ -13,7 +13,7 @@ from yarl import URL
 from names import Names
 from outbound_origins import HASTY, allowing, body, origin
 from service.errors import LavoriError, OutboundFailed, OutboundRefused
-from service.web.outbound import PORTS, OutboundClient
+from service.web.outbound import PORTS, OutboundClient, Patience
 
 SINK = "192.175.48.1"  # public, and there to swallow what nobody should have sent (RFC 7535)
 # All are this machine, or lead to it, if anyone follows them; {port} is the canary's.
@@ -120,7 +120,7 @@ async def test_a_redirect_is_checked_like_a_first_address(canary: Canary, status
     ends: dict[str, str] = {}
     async with origin(redirect) as url:
         for form in HOSTILE:
-            client = allowing(url, ports=[80, canary.port], names=names_of(form))
+            client = allowing(url, patience=Patience(), ports=[80, canary.port], names=names_of(form))
             to = form.format(port=canary.port)
             try:
                 ends[form] = (await body(client, str(URL(url).with_query(to=to)))).decode()
