@@ -181,7 +181,7 @@ class LeaseKeeper:
             heard = await leases.beat(
                 connection, facts.id, facts.tags, facts.types, facts.concurrency, facts.version, self.ending
             )
-            self.clock.told(heard.now)
+            self.clock.told(heard.now, now)
             self._beaten_at = now
             self._obey(heard.drain)
         held = list(self._held.values())

@@ -85,7 +85,8 @@ class Pace:
             asked, self._asked = self._asked, set()
             self._known = {tenant_id: self._known[tenant_id] for tenant_id in asked & self._known.keys()}
             try:
-                self._clock.told(await self._pool.fetchval(CLOCK))
+                asked_at = time.monotonic()
+                self._clock.told(await self._pool.fetchval(CLOCK), asked_at)
                 for tenant_id in asked:
                     await self.measured(tenant_id)
             except Exception as error:  # noqa: BLE001 - PostgreSQL may be away: what is known serves until it is back
