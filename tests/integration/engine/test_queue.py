@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import pickle
+import time
 from typing import Any
 
 import asyncpg
@@ -17,6 +18,7 @@ from arq.worker import Function, Worker
 from ledger import add, row_of, until_status
 from running import running_worker
 from service.dev.embedded import Servers
+from service.events.hub import CHANGED, pack
 from service.jobs import queue
 from service.jobs.jobtype import JobTypes
 from service.settings import Settings
@@ -86,6 +88,28 @@ async def test_an_error_of_the_client_that_nobody_foresaw_ends_no_worker(
             while not raised:
                 await asyncio.sleep(0.02)
         await until_status(pool, await add(pool), "finished")
+
+
+async def test_a_loop_that_was_busy_for_longer_than_the_budget_loses_no_hint(
+    pool: asyncpg.Pool, redis: ArqRedis, redis_url: str
+) -> None:
+    job_id = await add(pool)
+    message = queue.Message.of(await row_of(pool, job_id))
+    dispatcher = queue.Dispatcher(queue.connect(redis_url))
+    async with redis.pubsub(ignore_subscribe_messages=True) as heard:
+        await heard.subscribe(CHANGED)
+        dispatcher.nudge(message)
+        dispatcher.changed(job_id, 1)
+        async with asyncio.timeout(5):
+            while len(dispatcher.redis.connection_pool._in_use_connections) < 2:
+                await asyncio.sleep(0)
+            time.sleep(queue.OFFER_BUDGET_SECONDS + 0.2)  # noqa: ASYNC251 - that is the fault
+            while (told := await heard.get_message(timeout=1)) is None:
+                pass
+        assert told["data"] == pack([(job_id, 1)])
+    await dispatcher.close()
+    assert await redis.zcard(LANE) == 1
+    assert dispatcher.failed == 0
 
 
 async def test_foreign_names_and_foreign_hints_are_dropped_too(
