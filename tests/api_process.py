@@ -1,11 +1,6 @@
 """API processes, to be killed, told to stop and started again; and streams that a test reads event by event."""
 
 import asyncio
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -15,12 +10,11 @@ from aiohttp import ClientError, ClientResponse, ClientSession, TCPConnector
 
 from dev_run import free_port
 from service.settings import Settings
+from service_process import ServiceProcess
 
-ROOT = Path(__file__).parents[1]
 
-
-class ApiProcess:
-    """`python -m service serve` at a port that it keeps when it is started again; `module` stands in for `service`."""
+class ApiProcess(ServiceProcess):
+    """`python -m service serve` at a port that it keeps when it is started again."""
 
     def __init__(
         self,
@@ -29,47 +23,12 @@ class ApiProcess:
         environ: Mapping[str, str] | None = None,
         module: str = "service",
     ) -> None:
-        self.module = module
-        assert settings.database_url is not None
-        assert settings.redis_url is not None
         assert settings.admin_key is not None
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._headers = {"Authorization": f"Bearer {settings.admin_key}"}
-        ours = {
-            "PORT": str(self.port),
-            "DATABASE_URL": settings.database_url,
-            "REDIS_URL": settings.redis_url,
-            "LAVORI_DATA": str(settings.data),
-            "LAVORI_SECRET_KEYS": ",".join(settings.secret_keys),
-            "LAVORI_ADMIN_KEY": settings.admin_key,
-            "LAVORI_LOG_LEVEL": "warning",
-            "JOB_TYPES": "engine_jobs",
-            "PYTHONPATH": str(ROOT / "tests"),
-        }
-        self._environ = {**os.environ, **ours, **(environ or {})}
-        self._log = settings.data / f"api-{time.monotonic_ns()}.log"
-        self._process = self._start()
-
-    def _start(self) -> "subprocess.Popen[bytes]":
-        with self._log.open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", self.module, "serve"],
-                cwd=ROOT,
-                env=self._environ,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+        ours = {"PORT": str(self.port), "LAVORI_ADMIN_KEY": settings.admin_key}
+        super().__init__("serve", settings, ours | {**(environ or {})}, module)
 
     def session(self) -> ClientSession:
         """A client with the admin's key, for as many connections as it likes."""
@@ -79,7 +38,7 @@ class ApiProcess:
         """Wait until it answers, in this very process: no other may have the port's connections."""
         async with asyncio.timeout(30), ClientSession(self.url) as session:
             while True:
-                assert self._process.poll() is None, self.said
+                assert not self.ended(), self.said
                 try:
                     async with session.get("/readyz") as response:
                         if response.status == 200:
@@ -89,20 +48,9 @@ class ApiProcess:
                 await asyncio.sleep(0.05)
 
     @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def said(self) -> str:
-        return self._log.read_text()
-
-    @property
     def memory(self) -> int:
         """What it holds in memory, in bytes."""
-        return memory_of(self._process.pid)
-
-    def signal(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
+        return memory_of(self.pid)
 
     async def exit_code(self, seconds: float) -> int:
         """Wait for its end."""
@@ -111,22 +59,10 @@ class ApiProcess:
                 await asyncio.sleep(0.01)
         return code
 
-    def start_again_if_ended(self) -> bool:
-        """As a supervisor does; answers whether it had ended."""
-        if self._process.poll() is None:
-            return False
-        self._process = self._start()
-        return True
-
-    def set(self, **environ: str) -> None:
-        """Change the environment of those that are started from now on."""
-        self._environ |= environ
-
     async def kill_and_start_again(self) -> None:
         """Kill -9, and start another one as a supervisor does."""
-        self._process.kill()
-        self._process.wait()
-        self._process = self._start()
+        self.kill()
+        self.start_again_if_ended()
         await self.until_ready()
 
 

@@ -16,7 +16,8 @@ from dev_run import free_port
 from installing import pretend_installed
 from running import until
 from service.settings import Settings
-from worker_process import ROOT, WorkerProcess
+from service_process import ROOT
+from worker_process import WorkerProcess
 
 SAMPLE = ROOT / "tests" / "sample_package"
 

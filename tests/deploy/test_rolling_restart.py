@@ -13,10 +13,11 @@ import asyncpg
 import pytest
 from aiohttp import ClientError, ClientSession
 
-from api_process import ROOT, ApiProcess
+from api_process import ApiProcess
 from reverse_proxy import nginx_before
 from service.db.migrate import MIGRATIONS, read_migrations
 from service.settings import Settings
+from service_process import ROOT
 from worker_process import WorkerProcess
 
 MIGRATION = """

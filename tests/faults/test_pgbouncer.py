@@ -18,7 +18,7 @@ from fault_lab.pgbouncer import pgbouncer
 from fault_lab.system import running_system
 from faulty_proxy import faulty_proxy
 from service.settings import Settings
-from worker_process import ROOT
+from service_process import ROOT
 
 ROWS = 3_000  # more than PostgreSQL gathers before it looks at the first one
 

@@ -1,24 +1,20 @@
 """Workers in this process over servers of the tests; jobs come in over HTTP or straight into PostgreSQL."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession
-from aiohttp.test_utils import TestServer
 from arq.connections import ArqRedis
 
 import engine_jobs
 import odd_jobs
-from configured import ADMIN_KEY, BRISK, settings_on
-from running import running_worker
-from service.app import create_app
+from configured import BRISK, settings_on
 from service.dev.ports import free_port
 from service.jobs import queue
 from service.jobs.jobtype import JobType, JobTypes
 from service.settings import Settings
+from whole_system import api, worker  # noqa: F401 - fixtures
 
 
 @pytest.fixture
@@ -47,24 +43,8 @@ def job_types() -> JobTypes:
 
 
 @pytest.fixture
-async def worker(settings: Settings, job_types: JobTypes) -> AsyncIterator[asyncio.Event]:
-    """A worker that runs beside the test; the event stops it."""
-    async with running_worker(settings, job_types) as stop:
-        yield stop
-
-
-@pytest.fixture
 async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
     """A client of the test's Redis, as the service makes it."""
     client = queue.connect(redis_url)
     yield client
     await client.aclose(close_connection_pool=True)
-
-
-@pytest.fixture
-async def api(settings: Settings, job_types: JobTypes) -> AsyncIterator[ClientSession]:
-    """A client of a running API, with the admin's key."""
-    async with TestServer(create_app(settings, job_types)) as server:
-        headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
-        async with ClientSession(server.make_url("/"), headers=headers) as session:
-            yield session
