@@ -1,10 +1,25 @@
 """Clocks that are wrong: of processes, by libfaketime. Intervals take what they take."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 from fault_lab.debian import debian_library
+
+SHARED = Path("/dev/shm")
+
+
+@contextmanager
+def swept() -> Iterator[None]:
+    """After the block, what libfaketime has left in memory of processes that were killed is gone."""
+    before = set(SHARED.glob("*faketime_*"))
+    try:
+        yield
+    finally:
+        for left in set(SHARED.glob("*faketime_*")) - before:
+            left.unlink(missing_ok=True)
 
 
 def faked() -> dict[str, str]:

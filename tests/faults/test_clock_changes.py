@@ -75,6 +75,7 @@ async def until_decided(pool: asyncpg.Pool, at: datetime, expected: set[str]) ->
         raise AssertionError(f"{at}: {found}, and it is {await pool.fetchval('SELECT now()')}") from None
 
 
+@pytest.mark.usefixtures("faked_clocks")
 @pytest.mark.parametrize(("fired", "left_out"), [SPRING, AUTUMN], ids=["spring", "autumn"])
 @pytest.mark.fault(
     "F26", "PostgreSQL's clock set to a second before each change of a clock, and once back by it"

@@ -32,7 +32,7 @@ def clock(hours: int) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("hours", [-2, 2])
-@pytest.mark.usefixtures("invariants")
+@pytest.mark.usefixtures("faked_clocks", "invariants")
 @pytest.mark.fault("F25", "an API and a worker whose clocks are two hours behind, or ahead")
 async def test_what_has_a_time_follows_the_databases_clock(
     settings: Settings, pool: asyncpg.Pool, hours: int
@@ -54,7 +54,7 @@ async def test_what_has_a_time_follows_the_databases_clock(
             )
 
 
-@pytest.mark.usefixtures("invariants")
+@pytest.mark.usefixtures("faked_clocks", "invariants")
 @pytest.mark.fault(
     "F25", "an API and a worker whose clocks jump {jumps} times, by an hour to and fro", jumps=(4, 60)
 )
