@@ -17,6 +17,8 @@ UPDATE jobs SET status = CASE WHEN number % 3 = 0 THEN 'cancelled' ELSE 'finishe
     percent_completed = CASE WHEN number % 3 = 0 THEN 0 ELSE 100 END,
     type = CASE number % 2 WHEN 0 THEN 'echo' ELSE 'sleep' END
 """
+# An autovacuum under way would keep from VACUUM what VARY leaves.
+ALONE = "ALTER TABLE jobs SET (autovacuum_enabled = off)"
 TYPES: dict[str, tuple[list[Any], list[Any]]] = {
     "status": ([], []),
     "workflowTemplateId": (["echo", "sleep"], [7, 3]),
@@ -30,6 +32,7 @@ async def test_a_page_by_status_or_by_a_fact_of_types_reads_a_page_of_each(
     pool: asyncpg.Pool, sign: str
 ) -> None:
     await fill(pool, MANY)
+    await pool.execute(ALONE)
     await pool.execute(VARY)
     await pool.execute("VACUUM ANALYZE jobs")
     async with pool.acquire() as connection, connection.transaction(readonly=True):
