@@ -72,7 +72,7 @@ class Batcher(Generic[Item, Result]):
             context.run(GOES_FIRST.set, True)  # noqa: FBT003 - a context variable takes its value alone
             flusher = asyncio.create_task(self._run(), context=context)
             self._flushers.add(flusher)
-            flusher.add_done_callback(self._flushers.discard)
+            flusher.add_done_callback(self._flushers.discard)  # one that was cancelled
 
     async def join(self) -> None:
         """Wait until everything that was put has its result."""
@@ -86,6 +86,9 @@ class Batcher(Generic[Item, Result]):
             batch = [one for one in batch if one[1] is None or not one[1].done()]  # a caller may have left
             if batch:
                 await self._settle(batch)
+        # In the same step as that last look: an item that came before the task's own callback would lie here until
+        # another one comes.
+        self._flushers.discard(asyncio.current_task())
 
     async def _settle(self, batch: list[_Put[Item, Result]]) -> None:
         try:

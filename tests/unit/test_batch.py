@@ -50,6 +50,25 @@ async def test_an_idle_batcher_sends_the_first_item_at_once() -> None:
     assert await first == 2
 
 
+@pytest.mark.parametrize("concurrency", [1, 2])
+async def test_what_comes_in_the_turn_in_which_the_last_flush_ends_is_not_left_lying(concurrency: int) -> None:
+    flushes = Flushes(held=True)
+    batcher = Batcher(flushes, concurrency=concurrency)
+
+    async def again(item: int) -> int:
+        return await batcher.put(await batcher.put(item))
+
+    asked = asyncio.create_task(again(1))
+    await turns()
+    others = [batcher.put(item) for item in range(2, 1 + concurrency)]
+    await turns()
+    assert len(flushes.batches) == concurrency
+    flushes.open.set()
+    async with asyncio.timeout(1):
+        assert await asked == 4
+        assert await asyncio.gather(*others) == [2 * item for item in range(2, 1 + concurrency)]
+
+
 async def test_what_comes_in_one_turn_of_the_loop_travels_together() -> None:
     flushes = Flushes()
     batcher = Batcher(flushes, concurrency=1)
