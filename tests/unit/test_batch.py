@@ -51,7 +51,9 @@ async def test_an_idle_batcher_sends_the_first_item_at_once() -> None:
 
 
 @pytest.mark.parametrize("concurrency", [1, 2])
-async def test_what_comes_in_the_turn_in_which_the_last_flush_ends_is_not_left_lying(concurrency: int) -> None:
+async def test_what_comes_in_the_turn_in_which_the_last_flush_ends_is_not_left_lying(
+    concurrency: int,
+) -> None:
     flushes = Flushes(held=True)
     batcher = Batcher(flushes, concurrency=concurrency)
 
