@@ -41,9 +41,8 @@ ORDER = "lavori:order"  # pub/sub: a worker is to drain or to resume; the messag
 REDIS_ERRORS = (RedisError, OSError, TimeoutError)
 
 BUDGET_SECONDS = 0.25  # of what a caller waits for
-OFFER_BUDGET_SECONDS = (
-    1.0  # nobody waits for an offer; with less, a busy loop would take itself for a slow Redis
-)
+# Nobody waits for an offer; with less, a busy loop would take itself for a slow Redis.
+OFFER_BUDGET_SECONDS = 1.0
 CLOSE_SECONDS = 2.0
 LOG_EVERY_SECONDS = 1.0  # each request fails while Redis is away; one line a second says so
 MESSAGE_LIVES_MS = 86_400_000
