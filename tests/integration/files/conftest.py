@@ -43,6 +43,8 @@ StartClient: TypeAlias = Callable[[web.Application], Awaitable[Client]]
 
 MAX_JSON, MAX_ATTACHMENT = 10_000, 3_000_000
 FORMS = web.AppKey("forms", list[MultipartJob])
+READ = web.AppKey("read", list[int])
+"""How many bytes had come from the client when its form was taken or refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,13 +197,16 @@ class World:
 async def receive(request: web.Request) -> web.Response:
     """Take a form as the creation of a job does, refusing what says that it is to be refused."""
     settings, storage = request.app[SETTINGS], request.app[STORAGE]
-    form = await receive_multipart(
-        request,
-        storage,
-        max_json_body=settings.max_json_body,
-        max_attachment=settings.max_attachment,
-        room=Room(),
-    )
+    try:
+        form = await receive_multipart(
+            request,
+            storage,
+            max_json_body=settings.max_json_body,
+            max_attachment=settings.max_attachment,
+            room=Room(),
+        )
+    finally:
+        request.app[READ].append(request.content.total_bytes)
     request.app[FORMS].append(form)
     async with kept_unless_refused(storage, form.file):
         job = parse_json(form.job)
@@ -212,7 +217,8 @@ def application(pool: asyncpg.Pool, storage: Storage, **environment: str) -> web
     app = web.Application(middlewares=[edge, authenticate])
     app.on_response_prepare.append(sign)
     app[DRAINING] = asyncio.Event()
-    app[POOL], app[STORAGE], app[SIGNER], app[FORMS] = pool, storage, LinkSigner(["s3cret"]), []
+    app[POOL], app[STORAGE], app[SIGNER] = pool, storage, LinkSigner(["s3cret"])
+    app[FORMS], app[READ] = [], []
     app[GUESSES] = LocalBuckets()
     app[CONVERSIONS] = Conversions()
     sizes = {"LAVORI_MAX_JSON_BODY": str(MAX_JSON), "LAVORI_MAX_ATTACHMENT": str(MAX_ATTACHMENT)}
