@@ -230,7 +230,7 @@ async def test_a_link_expires_by_the_databases_clock(world: World, anna: Caller)
     path, link = await shared(world, anna, scope="public", expires_in=1000)
     await world.pool.execute("UPDATE links SET expires_at = now() + interval '1 minute'")
     assert (await world.nobody.get(path)).status == 200
-    await world.pool.execute("UPDATE links SET expires_at = now()")
+    await world.pool.execute("UPDATE links SET expires_at = now() - interval '1 ms'")
     await gone(await world.nobody.get(path), "expired")
     await gone(await world.nobody.get(path, Range="bytes=5-"), "expired")
     assert await count_of(world, link["id"]) == 1
@@ -238,7 +238,7 @@ async def test_a_link_expires_by_the_databases_clock(world: World, anna: Caller)
 
 async def test_who_may_not_follow_a_link_does_not_learn_that_it_is_over(world: World, anna: Caller) -> None:
     path, _ = await shared(world, anna, scope="private", expires_in=1000)
-    await world.pool.execute("UPDATE links SET expires_at = now()")
+    await world.pool.execute("UPDATE links SET expires_at = now() - interval '1 ms'")
     assert (await world.nobody.get(path)).status == 401
     assert (await (await world.caller("bruno")).get(path)).status == 403
     await gone(await anna.get(path), "expired")

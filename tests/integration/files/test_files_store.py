@@ -28,7 +28,7 @@ async def old_upload(world: World) -> UUID:
 
 
 async def expire(world: World, file_id: UUID) -> None:
-    await world.pool.execute("UPDATE files SET expires_at = now() WHERE id = $1", file_id)
+    await world.pool.execute("UPDATE files SET expires_at = now() - interval '1 ms' WHERE id = $1", file_id)
 
 
 async def key_of(world: World, file_id: UUID) -> str:
@@ -93,7 +93,7 @@ async def test_a_file_that_something_refers_to_is_not_released_though_it_has_exp
     attachment = await world.file(b"attachment")
     job_id = await world.job(attachment=attachment)
     await world.output(job_id, b"output")
-    await world.pool.execute("UPDATE files SET expires_at = now()")
+    await world.pool.execute("UPDATE files SET expires_at = now() - interval '1 ms'")
     assert await store.release_expired_files(world.pool, 100) == []
 
 

@@ -61,9 +61,9 @@ async def test_the_attachment_of_a_definition_outlives_the_jobs_that_had_it(
     first = (await ask(api, "POST", f"{PATH}/d/execute")).body
     await until(api, first["id"], "finished")
     assert (await ask(api, "DELETE", f"/api/jobs/{first['id']}")).status == 204
-    await pool.execute("UPDATE files SET expires_at = now() WHERE expires_at IS NOT NULL")
+    await pool.execute("UPDATE files SET expires_at = now() - interval '1 ms' WHERE expires_at IS NOT NULL")
     await ask(api, "POST", "/api/attachments?name=x", data=b"x")
-    await pool.execute("UPDATE files SET expires_at = now() WHERE name = 'x'")
+    await pool.execute("UPDATE files SET expires_at = now() - interval '1 ms' WHERE name = 'x'")
     async with asyncio.timeout(10):
         while await pool.fetchval("SELECT count(*) FROM files") > 1:  # until a purge has been
             await asyncio.sleep(0.05)
